@@ -1,0 +1,195 @@
+//! Typed, prefixed identifiers: `key_…`, `usr_…`, `biz_…`.
+//!
+//! An id is a UUIDv7 (RFC 9562), written after its prefix as 26 characters of lower-case Crockford base32, so that ids sort
+//! by the time they were made, as text and as numbers alike. There is exactly one spelling of each id: upper case, look-alikes
+//! and padding are refused, so two spellings can never be taken for two things.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::dice::Dice;
+use crate::time::Timestamp;
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// 128 bits in groups of five.
+const ENCODED: usize = 26;
+
+/// The text is not an id of the kind that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an id here is `{prefix}_` and 26 characters of Crockford base32")]
+pub struct NotAnId {
+    pub prefix: &'static str,
+}
+
+fn encode(bytes: [u8; 16], out: &mut [u8; ENCODED]) {
+    let mut rest = u128::from_be_bytes(bytes);
+    for place in out.iter_mut().rev() {
+        let digit = usize::try_from(rest & 31).unwrap_or(0);
+        *place = ALPHABET.get(digit).copied().unwrap_or(b'0');
+        rest >>= 5;
+    }
+}
+
+fn decode(text: &str) -> Option<[u8; 16]> {
+    if text.len() != ENCODED {
+        return None;
+    }
+    let mut value: u128 = 0;
+    for (place, byte) in text.bytes().enumerate() {
+        let digit = ALPHABET.iter().position(|&letter| letter == byte)?;
+        // 26 digits carry 130 bits: the first digit may only use three of its five.
+        if place == 0 && digit > 7 {
+            return None;
+        }
+        value = (value << 5) | u128::try_from(digit).ok()?;
+    }
+    Some(value.to_be_bytes())
+}
+
+macro_rules! typed_id {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id, made at `at`.
+            pub fn new(at: Timestamp, dice: &dyn Dice) -> Self {
+                let mut random = [0; 10];
+                dice.fill(&mut random);
+                let millis = u64::try_from(at.as_millis()).unwrap_or(0);
+                Self(*uuid::Builder::from_unix_timestamp_millis(millis, &random).as_uuid().as_bytes())
+            }
+
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut text = [0; ENCODED];
+                encode(self.0, &mut text);
+                out.write_str(concat!($prefix, "_"))?;
+                out.write_str(str::from_utf8(&text).unwrap_or_default())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, out)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                text.strip_prefix(concat!($prefix, "_"))
+                    .and_then(decode)
+                    .map(Self)
+                    .ok_or(NotAnId { prefix: $prefix })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+                out.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(from)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+
+typed_id! {
+    /// A person with an account.
+    UserId = "usr";
+    /// A tenant workspace.
+    BusinessId = "biz";
+    /// A named set of permissions inside a business.
+    RoleId = "rol";
+    /// The record of an API key; never the token itself.
+    ApiKeyId = "key";
+    /// What the keys of one chain of rotations have in common.
+    FamilyId = "fam";
+    /// A credential of the platform's own back end.
+    OperatorKeyId = "opk";
+    /// One event of the audit log.
+    AuditEventId = "evt";
+    /// One request, as it is named in its answer and in the log.
+    RequestId = "req";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_id_is_its_prefix_and_26_characters() {
+        let id = ApiKeyId::new(Timestamp::from_millis(1_790_000_000_000), &|bytes: &mut [u8]| bytes.fill(0xab));
+        let text = id.to_string();
+        assert_eq!(text.len(), 30);
+        assert!(text.starts_with("key_0"), "{text}");
+        assert_eq!(text.parse(), Ok(id));
+    }
+
+    #[test]
+    fn ids_sort_by_the_time_they_were_made() {
+        let made = |millis, fill: u8| {
+            UserId::new(Timestamp::from_millis(millis), &move |bytes: &mut [u8]| bytes.fill(fill)).to_string()
+        };
+        assert!(made(1_000, 0xff) < made(1_001, 0x00));
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        let good = BusinessId::from_bytes([7; 16]).to_string();
+        for bad in [
+            good.to_uppercase(),
+            good.replace("biz_", "usr_"),
+            good.replace("biz_", "biz"),
+            format!("{good}0"),
+            good.replacen("biz_0", "biz_8", 1),
+            good.replacen('0', "o", 1),
+            String::new(),
+            "biz_".to_owned(),
+            "biz_ééééééééééééé".to_owned(),
+        ] {
+            assert_eq!(bad.parse::<BusinessId>(), Err(NotAnId { prefix: "biz" }), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_comes_back_from_its_text(bytes: [u8; 16]) {
+            let id = RoleId::from_bytes(bytes);
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+        }
+
+        #[test]
+        fn text_order_is_byte_order(left: [u8; 16], right: [u8; 16]) {
+            let (a, b) = (ApiKeyId::from_bytes(left), ApiKeyId::from_bytes(right));
+            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,40}") {
+            let _ = text.parse::<ApiKeyId>();
+        }
+    }
+}

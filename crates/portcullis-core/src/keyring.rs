@@ -1,0 +1,469 @@
+//! The node's memory: everything that a decision reads, and nothing else.
+//!
+//! [`Keyring::apply`] is the only way in. Names and ids are turned into small numbers when a change arrives, so that a
+//! decision follows indexes and compares bits. A miss here is final: no request ever makes a query.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use ipnet::IpNet;
+
+use crate::change::{
+    ApiKeyEnd, ApiKeyState, BusinessState, Change, MemberPlace, MemberState, OperatorKeyState, RoleState, UserState,
+};
+use crate::id::{ApiKeyId, BusinessId, OperatorKeyId, RoleId, UserId};
+use crate::operator::OperatorGrants;
+use crate::permission::{Catalogue, Grant, PermissionSet};
+use crate::role::BuiltIn;
+use crate::scope::BusinessScope;
+use crate::time::Timestamp;
+use crate::token::{Digest, Environment};
+
+/// How long the holder of a revoked or expired key is told why; after that the key is unknown.
+pub const TOMBSTONE_DAYS: i64 = 90;
+
+/// A place in one of the keyring's tables.
+type Place = u32;
+
+/// The change speaks of something that is not here. Whoever applies changes must load a snapshot instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the change speaks of {0}, which is not in the keyring")]
+pub struct Unfit(String);
+
+/// See the module's own words.
+#[derive(Debug)]
+pub struct Keyring {
+    catalogue: Arc<Catalogue>,
+    keys: Vec<KeyRecord>,
+    key_by_digest: HashTable<Place>,
+    key_by_id: HashTable<Place>,
+    users: Shelf<UserId, UserRecord>,
+    businesses: Shelf<BusinessId, BusinessRecord>,
+    roles: Shelf<RoleId, PermissionSet>,
+    operators: Shelf<OperatorKeyId, OperatorRecord>,
+    operator_by_digest: HashTable<Place>,
+    scopes: Shared<Vec<Place>>,
+    allow_lists: Shared<Vec<IpNet>>,
+}
+
+#[derive(Debug)]
+struct KeyRecord {
+    id: ApiKeyId,
+    digest: Digest,
+    owner: Place,
+    /// Into `scopes`; `None` is unrestricted.
+    scope: Option<Place>,
+    /// Into `allow_lists`; `None` is from anywhere.
+    allowed: Option<Place>,
+    grant: Grant,
+    expires_at: Timestamp,
+    revoked_at: Timestamp,
+    environment: Environment,
+    user_management: bool,
+    name: Box<str>,
+    metadata: Option<Box<str>>,
+}
+
+#[derive(Debug)]
+struct UserRecord {
+    id: UserId,
+    disabled: bool,
+    /// Which role in which business, sorted by business.
+    memberships: Vec<(Place, Place)>,
+}
+
+#[derive(Debug)]
+struct BusinessRecord {
+    id: BusinessId,
+    disabled: bool,
+}
+
+#[derive(Debug)]
+struct OperatorRecord {
+    id: OperatorKeyId,
+    digest: Digest,
+    grants: OperatorGrants,
+    revoked: bool,
+}
+
+impl Keyring {
+    pub fn new(catalogue: Arc<Catalogue>) -> Self {
+        let mut roles = Shelf::default();
+        for built_in in BuiltIn::ALL {
+            roles.put(built_in.id(), built_in.permissions(&catalogue));
+        }
+        Self {
+            catalogue,
+            keys: Vec::new(),
+            key_by_digest: HashTable::new(),
+            key_by_id: HashTable::new(),
+            users: Shelf::default(),
+            businesses: Shelf::default(),
+            roles,
+            operators: Shelf::default(),
+            operator_by_digest: HashTable::new(),
+            scopes: Shared::default(),
+            allow_lists: Shared::default(),
+        }
+    }
+
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// How many keys are held, tombstones among them.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The key with this digest, tombstones among them.
+    pub fn find(&self, digest: &Digest) -> Option<Key<'_>> {
+        let record = |place: Place| self.keys.get(place as usize);
+        let place = self
+            .key_by_digest
+            .find(digest.table_hash(), |&place| record(place).is_some_and(|key| key.digest.matches(digest)))?;
+        let record = record(*place)?;
+        Some(Key { keyring: self, record, owner: self.users.at(record.owner)? })
+    }
+
+    /// The live operator key with this digest.
+    pub fn find_operator(&self, digest: &Digest) -> Option<(OperatorKeyId, OperatorGrants)> {
+        let record = |place: Place| self.operators.at(place);
+        let place = self
+            .operator_by_digest
+            .find(digest.table_hash(), |&place| record(place).is_some_and(|key| key.digest.matches(digest)))?;
+        record(*place).filter(|key| !key.revoked).map(|key| (key.id, key.grants))
+    }
+
+    /// Takes one change in: the only way the keyring changes.
+    pub fn apply(&mut self, change: Change) -> Result<(), Unfit> {
+        match change {
+            Change::UserSet(state) => self.set_user(&state),
+            Change::BusinessSet(state) => self.set_business(&state),
+            Change::RoleSet(state) => self.set_role(&state),
+            Change::MemberSet(state) => return self.set_member(&state),
+            Change::MemberRemoved(place) => return self.remove_member(&place),
+            Change::ApiKeySet(state) => return self.set_key(*state),
+            Change::ApiKeyRevoked(end) => return self.revoke_key(&end),
+            Change::OperatorKeySet(state) => self.set_operator(&state),
+        }
+        Ok(())
+    }
+
+    fn set_user(&mut self, state: &UserState) {
+        match self.users.get_mut(&state.id) {
+            Some(user) => user.disabled = state.disabled,
+            None => {
+                self.users
+                    .put(state.id, UserRecord { id: state.id, disabled: state.disabled, memberships: Vec::new() });
+            }
+        }
+    }
+
+    fn set_business(&mut self, state: &BusinessState) {
+        self.businesses.put(state.id, BusinessRecord { id: state.id, disabled: state.disabled });
+    }
+
+    fn set_role(&mut self, state: &RoleState) {
+        let permissions = state
+            .built_in
+            .map_or_else(|| self.catalogue.set(&state.permissions), |role| role.permissions(&self.catalogue));
+        self.roles.put(state.id, permissions);
+    }
+
+    fn set_member(&mut self, state: &MemberState) -> Result<(), Unfit> {
+        let business = self.businesses.place(&state.business)?;
+        let role = self.roles.place(&state.role)?;
+        let user = self.users.get_mut(&state.user).ok_or_else(|| Unfit(state.user.to_string()))?;
+        match user.memberships.binary_search_by_key(&business, |&(business, _)| business) {
+            Ok(at) => {
+                if let Some(membership) = user.memberships.get_mut(at) {
+                    membership.1 = role;
+                }
+            }
+            Err(at) => user.memberships.insert(at, (business, role)),
+        }
+        Ok(())
+    }
+
+    fn remove_member(&mut self, place: &MemberPlace) -> Result<(), Unfit> {
+        let business = self.businesses.place(&place.business)?;
+        let user = self.users.get_mut(&place.user).ok_or_else(|| Unfit(place.user.to_string()))?;
+        user.memberships.retain(|&(member_of, _)| member_of != business);
+        Ok(())
+    }
+
+    fn set_key(&mut self, state: ApiKeyState) -> Result<(), Unfit> {
+        let scope = match &state.scope {
+            BusinessScope::Unrestricted => None,
+            BusinessScope::Only(businesses) => {
+                let mut places =
+                    businesses.iter().map(|id| self.businesses.place(id)).collect::<Result<Vec<_>, _>>()?;
+                places.sort_unstable();
+                Some(self.scopes.share(places))
+            }
+        };
+        let record = KeyRecord {
+            id: state.id,
+            digest: state.digest,
+            owner: self.users.place(&state.user)?,
+            scope,
+            allowed: (!state.allowed_ips.is_empty()).then(|| self.allow_lists.share(state.allowed_ips)),
+            grant: state.permissions.map_or(Grant::Inherit, |names| Grant::List(self.catalogue.set(&names))),
+            expires_at: state.expires_at.unwrap_or(Timestamp::NEVER),
+            revoked_at: state.revoked_at.unwrap_or(Timestamp::NEVER),
+            environment: state.environment,
+            user_management: state.user_management,
+            name: state.name.into_boxed_str(),
+            metadata: state.metadata.map(String::into_boxed_str),
+        };
+        match self.key_place(state.id) {
+            Some(place) => self.replace_key(place, record),
+            None => self.add_key(record)?,
+        }
+        Ok(())
+    }
+
+    fn add_key(&mut self, record: KeyRecord) -> Result<(), Unfit> {
+        let place =
+            Place::try_from(self.keys.len()).map_err(|_| Unfit("more keys than a keyring can number".to_owned()))?;
+        let (by_digest, by_id) = (record.digest.table_hash(), id_hash(record.id));
+        self.keys.push(record);
+        let keys = &self.keys;
+        let known = |place: &Place| keys.get(*place as usize);
+        self.key_by_digest
+            .insert_unique(by_digest, place, |place| known(place).map_or(0, |key| key.digest.table_hash()));
+        self.key_by_id.insert_unique(by_id, place, |place| known(place).map_or(0, |key| id_hash(key.id)));
+        Ok(())
+    }
+
+    fn replace_key(&mut self, place: Place, mut record: KeyRecord) {
+        let Some(old) = self.keys.get_mut(place as usize) else { return };
+        // Revoked is for ever, whatever a later change may say.
+        record.revoked_at = record.revoked_at.min(old.revoked_at);
+        let (old_hash, new_hash) = (old.digest.table_hash(), record.digest.table_hash());
+        *old = record;
+        if let Ok(entry) = self.key_by_digest.find_entry(old_hash, |&other| other == place) {
+            entry.remove();
+        }
+        let keys = &self.keys;
+        self.key_by_digest
+            .insert_unique(new_hash, place, |place| keys.get(*place as usize).map_or(0, |key| key.digest.table_hash()));
+    }
+
+    fn revoke_key(&mut self, end: &ApiKeyEnd) -> Result<(), Unfit> {
+        let place = self.key_place(end.id).ok_or_else(|| Unfit(end.id.to_string()))?;
+        if let Some(key) = self.keys.get_mut(place as usize) {
+            key.revoked_at = key.revoked_at.min(end.at);
+        }
+        Ok(())
+    }
+
+    fn key_place(&self, id: ApiKeyId) -> Option<Place> {
+        self.key_by_id
+            .find(id_hash(id), |&place| self.keys.get(place as usize).is_some_and(|key| key.id == id))
+            .copied()
+    }
+
+    fn set_operator(&mut self, state: &OperatorKeyState) {
+        let grants = state.grants.iter().copied().collect();
+        if let Some(known) = self.operators.get_mut(&state.id) {
+            known.grants = grants;
+            known.revoked |= state.revoked;
+            return;
+        }
+        let record = OperatorRecord { id: state.id, digest: state.digest, grants, revoked: state.revoked };
+        let place = self.operators.put(state.id, record);
+        let operators = &self.operators;
+        let hash = |place: &Place| operators.at(*place).map_or(0, |key| key.digest.table_hash());
+        self.operator_by_digest.insert_unique(state.digest.table_hash(), place, hash);
+    }
+}
+
+/// The tail of a UUIDv7 is random, but its first two bits are not, and the table looks at the first seven.
+fn id_hash(id: ApiKeyId) -> u64 {
+    id.as_bytes().last_chunk().map_or(0, |tail| u64::from_le_bytes(*tail))
+}
+
+/// One key, with its owner, as one state of the keyring has them.
+#[derive(Debug, Clone, Copy)]
+pub struct Key<'k> {
+    keyring: &'k Keyring,
+    record: &'k KeyRecord,
+    owner: &'k UserRecord,
+}
+
+/// One business that a key reaches, and what the key may do there now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    pub business: BusinessId,
+    pub disabled: bool,
+    pub permissions: PermissionSet,
+}
+
+impl<'k> Key<'k> {
+    pub const fn id(&self) -> ApiKeyId {
+        self.record.id
+    }
+
+    pub const fn user(&self) -> UserId {
+        self.owner.id
+    }
+
+    pub const fn owner_is_disabled(&self) -> bool {
+        self.owner.disabled
+    }
+
+    pub const fn name(&self) -> &'k str {
+        &self.record.name
+    }
+
+    pub fn metadata(&self) -> Option<&'k str> {
+        self.record.metadata.as_deref()
+    }
+
+    pub const fn environment(&self) -> Environment {
+        self.record.environment
+    }
+
+    pub const fn user_management(&self) -> bool {
+        self.record.user_management
+    }
+
+    pub const fn grant(&self) -> Grant {
+        self.record.grant
+    }
+
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        (self.record.expires_at != Timestamp::NEVER).then_some(self.record.expires_at)
+    }
+
+    pub fn is_revoked(&self) -> bool {
+        self.record.revoked_at != Timestamp::NEVER
+    }
+
+    /// The instant itself is too late.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.record.expires_at <= now
+    }
+
+    /// Whether the key ended so long ago that its holder is no longer told why.
+    pub fn is_forgotten(&self, now: Timestamp) -> bool {
+        self.record.expires_at.min(self.record.revoked_at).plus_days(TOMBSTONE_DAYS) <= now
+    }
+
+    pub const fn is_unrestricted(&self) -> bool {
+        self.record.scope.is_none()
+    }
+
+    /// Whether a request may come from `address`. A key with an allow-list refuses a request whose address nobody told.
+    pub fn allows_address(&self, address: Option<IpAddr>) -> bool {
+        let Some(list) = self.record.allowed.map(|place| self.keyring.allow_lists.at(place)) else { return true };
+        // An IPv4 address that was written as an IPv6 one is the same address.
+        let Some(address) = address.map(|address| address.to_canonical()) else { return false };
+        list.is_some_and(|list| list.iter().any(|block| block.contains(&address)))
+    }
+
+    /// The businesses in the key's scope of which its owner is a member, disabled ones among them.
+    pub fn reach(&self) -> impl Iterator<Item = Reached> + use<'k> {
+        let key = *self;
+        key.owner.memberships.iter().filter_map(move |&membership| key.reached(membership))
+    }
+
+    /// What the key may do in `business`: `None` where it is out of scope, or its owner is no member, or there is no such business.
+    pub fn reach_into(&self, business: BusinessId) -> Option<Reached> {
+        let business = self.keyring.businesses.place(&business).ok()?;
+        let memberships = &self.owner.memberships;
+        let at = memberships.binary_search_by_key(&business, |&(business, _)| business).ok()?;
+        self.reached(*memberships.get(at)?)
+    }
+
+    fn reached(&self, (business, role): (Place, Place)) -> Option<Reached> {
+        if let Some(scope) = self.record.scope {
+            self.keyring.scopes.at(scope)?.binary_search(&business).ok()?;
+        }
+        let business = self.keyring.businesses.at(business)?;
+        let role = self.keyring.roles.at(role)?;
+        Some(Reached {
+            business: business.id,
+            disabled: business.disabled,
+            permissions: self.record.grant.within(*role),
+        })
+    }
+}
+
+/// Values with an id, each in a place of its own that never changes.
+#[derive(Debug)]
+struct Shelf<I, V> {
+    values: Vec<V>,
+    by_id: HashMap<I, Place>,
+}
+
+impl<I, V> Default for Shelf<I, V> {
+    fn default() -> Self {
+        Self { values: Vec::new(), by_id: HashMap::new() }
+    }
+}
+
+impl<I: Copy + Eq + Hash + std::fmt::Display, V> Shelf<I, V> {
+    fn put(&mut self, id: I, value: V) -> Place {
+        if let Some(&place) = self.by_id.get(&id) {
+            if let Some(old) = self.values.get_mut(place as usize) {
+                *old = value;
+            }
+            return place;
+        }
+        let place = Place::try_from(self.values.len()).unwrap_or(Place::MAX);
+        self.values.push(value);
+        self.by_id.insert(id, place);
+        place
+    }
+
+    fn place(&self, id: &I) -> Result<Place, Unfit> {
+        self.by_id.get(id).copied().ok_or_else(|| Unfit(id.to_string()))
+    }
+
+    fn at(&self, place: Place) -> Option<&V> {
+        self.values.get(place as usize)
+    }
+
+    fn get_mut(&mut self, id: &I) -> Option<&mut V> {
+        self.by_id.get(id).and_then(|&place| self.values.get_mut(place as usize))
+    }
+}
+
+/// Values that many keys have in common, each held once.
+#[derive(Debug)]
+struct Shared<T> {
+    values: Vec<T>,
+    places: HashMap<T, Place>,
+}
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), places: HashMap::new() }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Shared<T> {
+    fn share(&mut self, value: T) -> Place {
+        if let Some(&place) = self.places.get(&value) {
+            return place;
+        }
+        let place = Place::try_from(self.values.len()).unwrap_or(Place::MAX);
+        self.values.push(value.clone());
+        self.places.insert(value, place);
+        place
+    }
+
+    fn at(&self, place: Place) -> Option<&T> {
+        self.values.get(place as usize)
+    }
+}

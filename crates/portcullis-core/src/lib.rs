@@ -1,0 +1,29 @@
+//! The heart of Portcullis, as plain values and functions.
+//!
+//! Nothing in this crate reads a clock, draws a random number, opens a socket or touches a file: time and
+//! randomness come in as arguments, and that is what makes every rule testable and every decision repeatable.
+//!
+//! The map, in the order in which a request meets it:
+//!
+//! - [`token`]: the secret string: its form, its checksum, its digest
+//! - [`permission`], [`role`], [`scope`]: what may be done, by whom, and where
+//! - [`keyring`]: the node's memory, built from [`change`]s and from nothing else
+//! - [`decision`]: the nine rules, in their order
+//! - [`audit`]: every event that an edit can leave behind
+//! - [`operator`]: what the platform's own credentials may do
+//! - [`path`]: request paths, made comparable or refused
+//! - [`id`], [`time`], [`dice`]: names, instants and randomness
+
+pub mod audit;
+pub mod change;
+pub mod decision;
+pub mod dice;
+pub mod id;
+pub mod keyring;
+pub mod operator;
+pub mod path;
+pub mod permission;
+pub mod role;
+pub mod scope;
+pub mod time;
+pub mod token;
