@@ -1,1 +1,17 @@
-//! Placeholder.
+//! The HTTP contract as Rust types: what is sent and what is answered, a file per noun.
+//!
+//! The server, the command line and clients written in Rust share them. Requests refuse fields they do not know, so that a
+//! misspelt setting is an error and not a silently broader key; answers are read leniently, so that a newer server can say more.
+
+pub mod api_keys;
+pub mod businesses;
+pub mod catalogue;
+pub mod envelope;
+pub mod metadata;
+pub mod operator_keys;
+pub mod problem;
+pub mod secret;
+pub mod time;
+pub mod users;
+pub mod verify;
+pub mod whoami;

@@ -151,26 +151,19 @@ impl Change {
 
 /// Digests as hexadecimal text.
 mod hex {
+    use data_encoding::HEXLOWER;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     use crate::token::Digest;
 
     pub(super) fn serialize<S: Serializer>(digest: &Digest, out: S) -> Result<S::Ok, S::Error> {
-        let text: String = digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        out.serialize_str(&text)
+        out.serialize_str(&HEXLOWER.encode(digest.as_bytes()))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(from)?;
-        let mut bytes = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(D::Error::custom("a digest is 64 hexadecimal digits"));
-        }
-        for (place, byte) in bytes.iter_mut().enumerate() {
-            let pair = text.get(place * 2..place * 2 + 2).unwrap_or_default();
-            *byte = u8::from_str_radix(pair, 16).map_err(D::Error::custom)?;
-        }
-        Ok(Digest::from_bytes(bytes))
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(D::Error::custom)?;
+        bytes.try_into().map(Digest::from_bytes).map_err(|_| D::Error::custom("a digest is 32 bytes"))
     }
 }
 

@@ -3,9 +3,9 @@
 //! [`Keyring::apply`] is the only way in. Names and ids are turned into small numbers when a change arrives, so that a
 //! decision follows indexes and compares bits. A miss here is final: no request ever makes a query.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::net::IpAddr;
+mod key;
+mod shelf;
+
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -21,6 +21,9 @@ use crate::role::BuiltIn;
 use crate::scope::BusinessScope;
 use crate::time::Timestamp;
 use crate::token::{Digest, Environment};
+
+pub use key::{Key, Reached};
+use shelf::{Shared, Shelf};
 
 /// How long the holder of a revoked or expired key is told why; after that the key is unknown.
 pub const TOMBSTONE_DAYS: i64 = 90;
@@ -290,180 +293,4 @@ impl Keyring {
 /// The tail of a UUIDv7 is random, but its first two bits are not, and the table looks at the first seven.
 fn id_hash(id: ApiKeyId) -> u64 {
     id.as_bytes().last_chunk().map_or(0, |tail| u64::from_le_bytes(*tail))
-}
-
-/// One key, with its owner, as one state of the keyring has them.
-#[derive(Debug, Clone, Copy)]
-pub struct Key<'k> {
-    keyring: &'k Keyring,
-    record: &'k KeyRecord,
-    owner: &'k UserRecord,
-}
-
-/// One business that a key reaches, and what the key may do there now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reached {
-    pub business: BusinessId,
-    pub disabled: bool,
-    pub permissions: PermissionSet,
-}
-
-impl<'k> Key<'k> {
-    pub const fn id(&self) -> ApiKeyId {
-        self.record.id
-    }
-
-    pub const fn user(&self) -> UserId {
-        self.owner.id
-    }
-
-    pub const fn owner_is_disabled(&self) -> bool {
-        self.owner.disabled
-    }
-
-    pub const fn name(&self) -> &'k str {
-        &self.record.name
-    }
-
-    pub fn metadata(&self) -> Option<&'k str> {
-        self.record.metadata.as_deref()
-    }
-
-    pub const fn environment(&self) -> Environment {
-        self.record.environment
-    }
-
-    pub const fn user_management(&self) -> bool {
-        self.record.user_management
-    }
-
-    pub const fn grant(&self) -> Grant {
-        self.record.grant
-    }
-
-    pub fn expires_at(&self) -> Option<Timestamp> {
-        (self.record.expires_at != Timestamp::NEVER).then_some(self.record.expires_at)
-    }
-
-    pub fn is_revoked(&self) -> bool {
-        self.record.revoked_at != Timestamp::NEVER
-    }
-
-    /// The instant itself is too late.
-    pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.record.expires_at <= now
-    }
-
-    /// Whether the key ended so long ago that its holder is no longer told why.
-    pub fn is_forgotten(&self, now: Timestamp) -> bool {
-        self.record.expires_at.min(self.record.revoked_at).plus_days(TOMBSTONE_DAYS) <= now
-    }
-
-    pub const fn is_unrestricted(&self) -> bool {
-        self.record.scope.is_none()
-    }
-
-    /// Whether a request may come from `address`. A key with an allow-list refuses a request whose address nobody told.
-    pub fn allows_address(&self, address: Option<IpAddr>) -> bool {
-        let Some(list) = self.record.allowed.map(|place| self.keyring.allow_lists.at(place)) else { return true };
-        // An IPv4 address that was written as an IPv6 one is the same address.
-        let Some(address) = address.map(|address| address.to_canonical()) else { return false };
-        list.is_some_and(|list| list.iter().any(|block| block.contains(&address)))
-    }
-
-    /// The businesses in the key's scope of which its owner is a member, disabled ones among them.
-    pub fn reach(&self) -> impl Iterator<Item = Reached> + use<'k> {
-        let key = *self;
-        key.owner.memberships.iter().filter_map(move |&membership| key.reached(membership))
-    }
-
-    /// What the key may do in `business`: `None` where it is out of scope, or its owner is no member, or there is no such business.
-    pub fn reach_into(&self, business: BusinessId) -> Option<Reached> {
-        let business = self.keyring.businesses.place(&business).ok()?;
-        let memberships = &self.owner.memberships;
-        let at = memberships.binary_search_by_key(&business, |&(business, _)| business).ok()?;
-        self.reached(*memberships.get(at)?)
-    }
-
-    fn reached(&self, (business, role): (Place, Place)) -> Option<Reached> {
-        if let Some(scope) = self.record.scope {
-            self.keyring.scopes.at(scope)?.binary_search(&business).ok()?;
-        }
-        let business = self.keyring.businesses.at(business)?;
-        let role = self.keyring.roles.at(role)?;
-        Some(Reached {
-            business: business.id,
-            disabled: business.disabled,
-            permissions: self.record.grant.within(*role),
-        })
-    }
-}
-
-/// Values with an id, each in a place of its own that never changes.
-#[derive(Debug)]
-struct Shelf<I, V> {
-    values: Vec<V>,
-    by_id: HashMap<I, Place>,
-}
-
-impl<I, V> Default for Shelf<I, V> {
-    fn default() -> Self {
-        Self { values: Vec::new(), by_id: HashMap::new() }
-    }
-}
-
-impl<I: Copy + Eq + Hash + std::fmt::Display, V> Shelf<I, V> {
-    fn put(&mut self, id: I, value: V) -> Place {
-        if let Some(&place) = self.by_id.get(&id) {
-            if let Some(old) = self.values.get_mut(place as usize) {
-                *old = value;
-            }
-            return place;
-        }
-        let place = Place::try_from(self.values.len()).unwrap_or(Place::MAX);
-        self.values.push(value);
-        self.by_id.insert(id, place);
-        place
-    }
-
-    fn place(&self, id: &I) -> Result<Place, Unfit> {
-        self.by_id.get(id).copied().ok_or_else(|| Unfit(id.to_string()))
-    }
-
-    fn at(&self, place: Place) -> Option<&V> {
-        self.values.get(place as usize)
-    }
-
-    fn get_mut(&mut self, id: &I) -> Option<&mut V> {
-        self.by_id.get(id).and_then(|&place| self.values.get_mut(place as usize))
-    }
-}
-
-/// Values that many keys have in common, each held once.
-#[derive(Debug)]
-struct Shared<T> {
-    values: Vec<T>,
-    places: HashMap<T, Place>,
-}
-
-impl<T> Default for Shared<T> {
-    fn default() -> Self {
-        Self { values: Vec::new(), places: HashMap::new() }
-    }
-}
-
-impl<T: Clone + Eq + Hash> Shared<T> {
-    fn share(&mut self, value: T) -> Place {
-        if let Some(&place) = self.places.get(&value) {
-            return place;
-        }
-        let place = Place::try_from(self.values.len()).unwrap_or(Place::MAX);
-        self.values.push(value.clone());
-        self.places.insert(value, place);
-        place
-    }
-
-    fn at(&self, place: Place) -> Option<&T> {
-        self.values.get(place as usize)
-    }
 }

@@ -1,0 +1,107 @@
+//! Verification: may this request pass?
+
+use std::borrow::Cow;
+
+use portcullis_core::id::{ApiKeyId, BusinessId, UserId};
+use portcullis_core::token::Environment;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::secret::SecretText;
+use crate::time::Time;
+
+/// One question about one request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {
+    /// The token as it came with the request.
+    pub token: SecretText,
+    /// `resource:action` of the catalogue; or a resource alone, where `method` says the action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<String>,
+    /// The business that the request is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub business_id: Option<String>,
+    /// Where the request came from; a key with an allow-list is refused where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_address: Option<String>,
+    /// A gate of the configuration, which says what `method` and `path` need.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// A path at or below `/api/v1/user` needs user management.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+/// Up to 100 questions, answered in their order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyBatch {
+    pub requests: Vec<Verify>,
+}
+
+/// The decision. What is told of the key is `null` where the token was not right.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Decision<'a> {
+    pub valid: bool,
+    /// `VALID`, or why not.
+    pub code: Cow<'a, str>,
+    pub reason: Option<Cow<'a, str>>,
+    /// One sentence for a person; `null` where the request may pass.
+    pub message: Option<Cow<'a, str>>,
+    pub key_id: Option<ApiKeyId>,
+    pub user_id: Option<UserId>,
+    pub name: Option<Cow<'a, str>>,
+    pub environment: Option<Environment>,
+    /// The business that was asked about, where the request may pass.
+    pub business_id: Option<BusinessId>,
+    pub businesses: Businesses,
+    /// What the key may do in every one of `businesses`.
+    pub permissions: Vec<Cow<'a, str>>,
+    pub user_management: Option<bool>,
+    pub expires_at: Option<Time>,
+    #[serde(borrow)]
+    pub metadata: Option<&'a RawValue>,
+    /// `null`: no limit is enforced on the key.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// Where the request may act: `"*"` (all businesses of the key's owner) or a list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Businesses {
+    These(Vec<BusinessId>),
+    All(All),
+}
+
+/// `"*"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum All {
+    #[serde(rename = "*")]
+    Star,
+}
+
+impl Businesses {
+    pub const ALL: Self = Self::All(All::Star);
+}
+
+impl Serialize for Businesses {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All(All::Star) => out.serialize_str("*"),
+            Self::These(businesses) => businesses.serialize(out),
+        }
+    }
+}
+
+/// How much room a key's limits have.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct RateLimit {
+    pub limit: u64,
+    pub remaining: u64,
+    pub reset_at: Time,
+    /// Seconds to wait; 0 where there is room.
+    pub retry_after: u64,
+}

@@ -1,0 +1,105 @@
+//! Reading a request: the JSON body within its bounds, and the query.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::error::Error;
+
+/// A JSON body that has to be there.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+/// A JSON body that may be left out, where everything in it may be.
+pub(crate) struct OptionalJsonBody<T>(pub(crate) T);
+
+/// The query, in which every name must be known.
+pub(crate) struct KnownQuery<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Error> {
+        let (parts, body) = request.into_parts();
+        if !is_json(&parts.headers) {
+            return Err(Error::UnsupportedMediaType);
+        }
+        parse(&read(app, body).await?).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for OptionalJsonBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Error> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(app, body).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        if !is_json(&parts.headers) {
+            return Err(Error::UnsupportedMediaType);
+        }
+        parse(&bytes).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for KnownQuery<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Error> {
+        let query = Query::try_from_uri(&parts.uri).map_err(|error| Error::Invalid(sentence(&error.to_string())))?;
+        Ok(Self(query.0))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let Some(Ok(text)) = types.next().map(|value| value.to_str()) else { return false };
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    types.next().is_none() && essence.eq_ignore_ascii_case("application/json")
+}
+
+async fn read(app: &App, body: Body) -> Result<Bytes, Error> {
+    let bounds = &app.config.connections;
+    let limited = Limited::new(body, bounds.max_body_bytes);
+    let patience = Duration::from_secs(bounds.body_read_timeout_seconds);
+    match tokio::time::timeout(patience, limited.collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
+        Ok(Err(_)) => Err(Error::Invalid("The body could not be read.".to_owned())),
+        Err(_) => Err(Error::Timeout),
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    if bytes.is_empty() {
+        return Err(Error::Invalid("The body is empty; send a JSON object.".to_owned()));
+    }
+    serde_json::from_slice(bytes).map_err(|error| Error::Invalid(without_values(&error)))
+}
+
+/// What was wrong and where, as the parser has it, but not what was sent: it might be a token.
+fn without_values(error: &serde_json::Error) -> String {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or_default();
+    let shown = if what.starts_with("invalid type: string") || what.starts_with("invalid value: string") {
+        let expected = what.rsplit_once(", expected ").map_or("something else", |(_, expected)| expected);
+        format!("a string where the contract has {expected}")
+    } else {
+        what.to_owned()
+    };
+    format!("The body is not what is expected here: {shown} ({place}).")
+}
+
+fn sentence(text: &str) -> String {
+    format!("The query is not what is expected here: {text}.")
+}

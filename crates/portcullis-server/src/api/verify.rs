@@ -1,0 +1,144 @@
+//! `/verify` and `/verify/batch`: the decision, for whoever guards an API.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use portcullis_api::envelope::Success;
+use portcullis_api::problem::FieldError;
+use portcullis_api::verify::{Businesses, Decision, Verify, VerifyBatch};
+use portcullis_core::decision::{self, Ask, Concerned, Presented};
+use portcullis_core::path;
+use portcullis_core::permission::{Action, Catalogue};
+
+use super::body::JsonBody;
+use crate::app::App;
+use crate::caller::{KeysVerify, Operator, unavailable};
+use crate::error::Error;
+use crate::verify;
+
+/// The most questions of one batch.
+const MOST: usize = 100;
+/// A path below this is about the key's owner, and needs user management.
+const OWN_ACCOUNT: &str = "/api/v1/user";
+
+pub(crate) async fn one(
+    State(app): State<Arc<App>>,
+    _: Operator<KeysVerify>,
+    JsonBody(question): JsonBody<Verify>,
+) -> Result<Response, Error> {
+    let mut errors = Vec::new();
+    let ask = read(&app, &question, "", &mut errors);
+    if !errors.is_empty() {
+        return Err(Error::Validation(errors));
+    }
+    let written = verify::check(&app, &ask, |decision| write(&Success::of(wire(&app.catalogue, decision))));
+    json(written.map_err(unavailable)?)
+}
+
+pub(crate) async fn batch(
+    State(app): State<Arc<App>>,
+    _: Operator<KeysVerify>,
+    JsonBody(batch): JsonBody<VerifyBatch>,
+) -> Result<Response, Error> {
+    if batch.requests.is_empty() || batch.requests.len() > MOST {
+        return Err(Error::field("/requests", format!("must have 1 to {MOST} entries")));
+    }
+    let mut errors = Vec::new();
+    let asks: Vec<Ask> = (0..)
+        .zip(&batch.requests)
+        .map(|(place, question)| read(&app, question, &format!("/requests/{place}"), &mut errors))
+        .collect();
+    if !errors.is_empty() {
+        return Err(Error::Validation(errors));
+    }
+    let mut body = b"{\"success\":true,\"data\":[".to_vec();
+    for (place, ask) in asks.iter().enumerate() {
+        if place > 0 {
+            body.push(b',');
+        }
+        let written = verify::check(&app, ask, |decision| write(&wire(&app.catalogue, decision)));
+        body.append(&mut written.map_err(unavailable)??);
+    }
+    body.extend_from_slice(b"]}");
+    json(Ok(body))
+}
+
+/// Turns a question into what the decision asks, and notes in `errors` what cannot be asked.
+fn read(app: &App, question: &Verify, at: &str, errors: &mut Vec<FieldError>) -> Ask {
+    let mut wrong =
+        |member: &str, detail: String| errors.push(FieldError { pointer: format!("{at}/{member}"), detail });
+    if let Some(gate) = &question.gate {
+        wrong("gate", format!("the configuration has no gate `{}`", gate.escape_debug()));
+    }
+    let method = question.method.as_deref();
+    let permission = question.permission.as_deref().and_then(|text| {
+        let name = match (text.contains(':'), method) {
+            (false, Some(method)) => Cow::Owned(format!("{text}:{}", Action::of_method(method).name())),
+            _ => Cow::Borrowed(text),
+        };
+        let known = app.catalogue.permission(&name);
+        if known.is_none() {
+            wrong(
+                "permission",
+                "is not in the catalogue: name a `resource:action`, or a resource with `method`".to_owned(),
+            );
+        }
+        known
+    });
+    let address = question.ip_address.as_deref().and_then(|text| {
+        let address: Option<IpAddr> = text.parse().ok();
+        if address.is_none() {
+            wrong("ip_address", "must be an IPv4 or IPv6 address".to_owned());
+        }
+        address
+    });
+    let user_management = question.path.as_deref().is_some_and(|text| match path::normalise(text) {
+        Ok(path) => path::is_at_or_below(&path, OWN_ACCOUNT),
+        Err(ambiguous) => {
+            wrong("path", ambiguous.to_string());
+            true
+        }
+    });
+    let business = question
+        .business_id
+        .as_deref()
+        .map_or(Concerned::None, |text| text.parse().map_or(Concerned::Nonexistent, Concerned::One));
+    let token: Presented = verify::present(app, question.token.expose());
+    Ask { token, business, permission, address, user_management }
+}
+
+fn wire<'a>(catalogue: &'a Catalogue, decision: &decision::Decision<'a>) -> Decision<'a> {
+    let key = decision.key;
+    let reach = decision.reach();
+    Decision {
+        valid: decision.is_valid(),
+        code: decision.code().into(),
+        reason: decision.denial.and_then(decision::Denial::reason).map(Cow::Borrowed),
+        message: decision.denial.map(|denial| denial.message().into()),
+        key_id: key.map(|key| key.id()),
+        user_id: key.map(|key| key.user()),
+        name: key.map(|key| key.name().into()),
+        environment: key.map(|key| key.environment()),
+        business_id: decision.business(),
+        businesses: if reach.everywhere { Businesses::ALL } else { Businesses::These(reach.businesses) },
+        permissions: catalogue.names(reach.permissions).map(Cow::Borrowed).collect(),
+        user_management: key.map(|key| key.user_management()),
+        expires_at: key.and_then(|key| key.expires_at()).map(Into::into),
+        metadata: key.and_then(|key| serde_json::from_str(key.metadata().unwrap_or("{}")).ok()),
+        rate_limit: None,
+    }
+}
+
+fn write<T: serde::Serialize>(answer: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(answer).map_err(|error| Error::Internal(error.to_string()))
+}
+
+fn json(body: Result<Vec<u8>, Error>) -> Result<Response, Error> {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    Ok(([(header::CONTENT_TYPE, JSON)], Bytes::from(body?)).into_response())
+}

@@ -1,0 +1,107 @@
+//! What a request may use: one value, made once, passed to everything, with no state beside it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use portcullis_core::permission::Catalogue;
+use portcullis_core::token::{Pepper, TokenPrefix};
+use tokio::sync::watch;
+
+use crate::clock::{Clock, RequestIds, SystemDice};
+use crate::cluster::Node;
+use crate::config::Config;
+use crate::secrets::{self, PepperError};
+use crate::store::{OpenError, Store, StoreError};
+
+/// A running Portcullis, short of its sockets.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) dice: SystemDice,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) pepper: Pepper,
+    /// Signs cursors, so that a list can only be continued where it left off.
+    pub(crate) cursor_key: [u8; 32],
+    pub(crate) operator_prefix: TokenPrefix,
+    pub(crate) request_ids: RequestIds,
+    pub(crate) store: Store,
+    pub(crate) node: Node,
+    stopping: AtomicBool,
+    /// Told once, when all is over, so that the follower and the jobs end.
+    ended: watch::Sender<bool>,
+}
+
+/// Why the server could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error(transparent)]
+    Pepper(#[from] PepperError),
+    #[error("cannot read the database: {0}")]
+    Load(#[from] StoreError),
+}
+
+impl App {
+    /// Opens the store, reads everything that decisions need into memory, and begins to follow the change log.
+    pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>, StartError> {
+        let dice = SystemDice;
+        let store = Store::open_sqlite(&config.data).await?;
+        let pepper = secrets::read_or_make(&config.pepper_file, &dice)?;
+        check_pepper(&store, &pepper).await?;
+        let catalogue = Arc::new(config.catalogue.clone());
+        let node = Node::join(&store, &catalogue, clock.now()).await?;
+        let app = Arc::new(Self {
+            cursor_key: pepper.derive("cursor"),
+            operator_prefix: TokenPrefix::operator(),
+            request_ids: RequestIds::new(&dice),
+            stopping: AtomicBool::new(false),
+            ended: watch::Sender::new(false),
+            config,
+            clock,
+            dice,
+            catalogue,
+            pepper,
+            store,
+            node,
+        });
+        tokio::spawn(crate::cluster::follow(Arc::clone(&app), app.ended.subscribe()));
+        tokio::spawn(crate::jobs::prune_changes::run(Arc::clone(&app), app.ended.subscribe()));
+        Ok(app)
+    }
+
+    /// From now on `/readyz` says no, so that whoever spreads the load looks elsewhere.
+    pub fn stop_being_ready(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.stopping.load(Ordering::Relaxed) && self.node.is_current()
+    }
+
+    /// Ends the background work and closes the database.
+    pub async fn close(&self) {
+        self.ended.send_replace(true);
+        self.store.close().await;
+    }
+
+    /// The settings it runs with.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+/// A wrong pepper would refuse every good key as unknown: so it is found out before the first request.
+async fn check_pepper(store: &Store, pepper: &Pepper) -> Result<(), StartError> {
+    const FACT: &str = "pepper_check";
+    let mut edit = store.edit().await?;
+    match edit.fact(FACT).await? {
+        Some(known) if known == secrets::check_value(pepper) => Ok(()),
+        Some(_) => Err(PepperError::Wrong.into()),
+        None => {
+            edit.insert_fact(FACT, &secrets::check_value(pepper)).await?;
+            Ok(edit.commit().await?)
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The clock and the dice: the only file that reads either.
+#![expect(clippy::disallowed_methods, reason = "this is the one place where time and randomness enter")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use portcullis_core::dice::Dice;
+use portcullis_core::id::RequestId;
+use portcullis_core::time::Timestamp;
+
+/// Tells the time: the machine's, or one that a test sets.
+#[derive(Debug, Clone, Default)]
+pub enum Clock {
+    #[default]
+    System,
+    /// Milliseconds since the Unix epoch, moved by whoever holds the other end.
+    Set(Arc<AtomicI64>),
+}
+
+impl Clock {
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+            }
+            Self::Set(millis) => Timestamp::from_millis(millis.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+/// The operating system's random generator.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemDice;
+
+impl Dice for SystemDice {
+    fn fill(&self, bytes: &mut [u8]) {
+        if aws_lc_rs::rand::fill(bytes).is_err() {
+            // A token made without randomness would be worse than no server.
+            tracing::error!("the operating system gives no random bytes; stopping at once");
+            std::process::abort();
+        }
+    }
+}
+
+/// Numbers requests without asking the operating system each time: a random start and a counter.
+#[derive(Debug)]
+pub(crate) struct RequestIds {
+    start: [u8; 10],
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) fn new(dice: &dyn Dice) -> Self {
+        let mut start = [0; 10];
+        dice.fill(&mut start);
+        Self { start, count: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn next(&self, now: Timestamp) -> RequestId {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        RequestId::new(now, &|bytes: &mut [u8]| {
+            bytes.copy_from_slice(&self.start);
+            if let Some(tail) = bytes.last_chunk_mut::<8>() {
+                *tail = u64::from_be_bytes(*tail).wrapping_add(count).to_be_bytes();
+            }
+        })
+    }
+}

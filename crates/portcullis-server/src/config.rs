@@ -1,0 +1,295 @@
+//! Every setting: its name, default, meaning and unit.
+//!
+//! A setting comes from the file, and from the environment under `PORTCULLIS_` and its name in capitals, which wins.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use portcullis_core::permission::{Action, Catalogue, NotACatalogue, Resource};
+use portcullis_core::token::{NotAPrefix, TokenPrefix};
+use serde::Deserialize;
+
+/// The settings, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub data: PathBuf,
+    pub pepper_file: PathBuf,
+    pub token_prefix: TokenPrefix,
+    pub catalogue: Catalogue,
+    pub rotation_due_days: u32,
+    pub log: Log,
+    pub connections: Connections,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// What one connection, one request and a stop may cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connections {
+    pub header_read_timeout_seconds: u64,
+    pub body_read_timeout_seconds: u64,
+    pub idle_timeout_seconds: u64,
+    pub drain_timeout_seconds: u64,
+    pub max_header_bytes: usize,
+    pub max_body_bytes: usize,
+    pub max_connections_per_address: usize,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read the configuration file {path}: {cause}")]
+    File { path: String, cause: std::io::Error },
+    #[error("the configuration is not as it should be: {0}")]
+    Form(#[from] toml::de::Error),
+    #[error("`{name}` in the environment cannot be read: {cause}")]
+    Environment { name: String, cause: toml::de::Error },
+    #[error("`token_prefix`: {0}")]
+    Prefix(#[from] NotAPrefix),
+    #[error("`catalogue`: {0}")]
+    Catalogue(#[from] NotACatalogue),
+    #[error("`{name}` is {value}; it must be from {least} to {most}")]
+    Range { name: &'static str, value: u64, least: u64, most: u64 },
+}
+
+/// The settings as they are written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    listen: SocketAddr,
+    data: PathBuf,
+    pepper_file: Option<PathBuf>,
+    token_prefix: String,
+    rotation_due_days: u32,
+    log_level: String,
+    log_format: LogFormat,
+    header_read_timeout_seconds: u64,
+    body_read_timeout_seconds: u64,
+    idle_timeout_seconds: u64,
+    drain_timeout_seconds: u64,
+    max_header_bytes: u64,
+    max_body_bytes: u64,
+    max_connections_per_address: u64,
+    catalogue: Option<toml::Table>,
+}
+
+/// Each setting, and whether the environment has it as plain text (the others are TOML values, of which a number is one).
+const SETTINGS: [(&str, bool); 15] = [
+    ("listen", true),
+    ("data", true),
+    ("pepper_file", true),
+    ("token_prefix", true),
+    ("rotation_due_days", false),
+    ("log_level", true),
+    ("log_format", true),
+    ("header_read_timeout_seconds", false),
+    ("body_read_timeout_seconds", false),
+    ("idle_timeout_seconds", false),
+    ("drain_timeout_seconds", false),
+    ("max_header_bytes", false),
+    ("max_body_bytes", false),
+    ("max_connections_per_address", false),
+    ("catalogue", false),
+];
+
+/// What the command line reads under the same beginning; not settings of the server.
+const OTHERS: [&str; 7] = ["CONFIG", "PASSWORD", "PASSWORD_FILE", "TOKEN", "TOKEN_FILE", "URL", "USER"];
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7373)),
+            data: PathBuf::from("portcullis-data"),
+            pepper_file: None,
+            token_prefix: "ak".to_owned(),
+            rotation_due_days: 90,
+            log_level: "info".to_owned(),
+            log_format: LogFormat::Text,
+            header_read_timeout_seconds: 10,
+            body_read_timeout_seconds: 10,
+            idle_timeout_seconds: 60,
+            drain_timeout_seconds: 20,
+            max_header_bytes: 16 * 1024,
+            max_body_bytes: 64 * 1024,
+            max_connections_per_address: 1024,
+            catalogue: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, if one is named, and then the environment.
+    pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let text = match file {
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|cause| ConfigError::File { path: path.display().to_string(), cause })?,
+            None => String::new(),
+        };
+        Self::read(&text, environment)
+    }
+
+    /// Reads settings from the text of a file and from an environment.
+    pub fn read(text: &str, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let mut table: toml::Table = toml::from_str(text)?;
+        // What the file says is read by itself first, so that an error in it names its line.
+        let _: Written = toml::from_str(text)?;
+        for (name, value) in environment {
+            let Some(setting) = name.strip_prefix("PORTCULLIS_") else { continue };
+            let folded = setting.to_ascii_lowercase();
+            match SETTINGS.iter().find(|(known, _)| *known == folded) {
+                Some((known, true)) => {
+                    table.insert((*known).to_owned(), toml::Value::String(value));
+                }
+                Some((known, false)) => {
+                    let mut one: toml::Table = toml::from_str(&format!("{known} = {value}"))
+                        .map_err(|cause| ConfigError::Environment { name: name.clone(), cause })?;
+                    table.extend(one.remove(*known).map(|value| ((*known).to_owned(), value)));
+                }
+                None if OTHERS.contains(&setting) => {}
+                None => tracing::warn!(name, "this variable looks like a setting, but there is none of that name"),
+            }
+        }
+        table.try_into::<Written>()?.try_into()
+    }
+}
+
+impl TryFrom<Written> for Config {
+    type Error = ConfigError;
+
+    fn try_from(written: Written) -> Result<Self, ConfigError> {
+        Ok(Self {
+            listen: written.listen,
+            pepper_file: written.pepper_file.unwrap_or_else(|| written.data.join("pepper")),
+            data: written.data,
+            token_prefix: TokenPrefix::for_api_keys(&written.token_prefix)?,
+            catalogue: catalogue(written.catalogue)?,
+            rotation_due_days: narrow(within("rotation_due_days", written.rotation_due_days.into(), 1, 36_500)?),
+            log: Log { level: written.log_level, format: written.log_format },
+            connections: Connections {
+                header_read_timeout_seconds: seconds(
+                    "header_read_timeout_seconds",
+                    written.header_read_timeout_seconds,
+                )?,
+                body_read_timeout_seconds: seconds("body_read_timeout_seconds", written.body_read_timeout_seconds)?,
+                idle_timeout_seconds: seconds("idle_timeout_seconds", written.idle_timeout_seconds)?,
+                drain_timeout_seconds: seconds("drain_timeout_seconds", written.drain_timeout_seconds)?,
+                max_header_bytes: narrow(within("max_header_bytes", written.max_header_bytes, 8_192, 1 << 20)?),
+                max_body_bytes: narrow(within("max_body_bytes", written.max_body_bytes, 1_024, 16 << 20)?),
+                max_connections_per_address: narrow(within(
+                    "max_connections_per_address",
+                    written.max_connections_per_address,
+                    0,
+                    1 << 20,
+                )?),
+            },
+        })
+    }
+}
+
+fn seconds(name: &'static str, value: u64) -> Result<u64, ConfigError> {
+    within(name, value, 1, 3_600)
+}
+
+fn within(name: &'static str, value: u64, least: u64, most: u64) -> Result<u64, ConfigError> {
+    if (least..=most).contains(&value) { Ok(value) } else { Err(ConfigError::Range { name, value, least, most }) }
+}
+
+/// The ranges above all fit into 32 bits.
+fn narrow<T: TryFrom<u64> + Default>(value: u64) -> T {
+    T::try_from(value).unwrap_or_default()
+}
+
+fn catalogue(written: Option<toml::Table>) -> Result<Catalogue, ConfigError> {
+    let Some(table) = written else { return Ok(default_catalogue()?) };
+    let mut resources = Vec::with_capacity(table.len());
+    for (name, value) in table {
+        resources.push(Resource { name, actions: value.try_into::<Vec<Action>>()? });
+    }
+    Ok(Catalogue::new(resources)?)
+}
+
+/// What an API of businesses that talk to their customers usually has.
+fn default_catalogue() -> Result<Catalogue, NotACatalogue> {
+    let both = ["calls", "leads", "agents", "contacts", "knowledge_base", "integrations"];
+    let resource = |name: &str, actions: &[Action]| Resource { name: name.to_owned(), actions: actions.to_vec() };
+    let mut resources: Vec<_> = both.iter().map(|name| resource(name, &[Action::Read, Action::Write])).collect();
+    resources.insert(3, resource("analytics", &[Action::Read]));
+    Catalogue::new(resources)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../portcullis.example.toml");
+
+    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::read(text, environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_example_names_every_setting_and_is_the_default() {
+        for (name, _) in SETTINGS {
+            assert!(
+                EXAMPLE.contains(&format!("\n{name} = "))
+                    || EXAMPLE.contains(&format!("\n#{name} = "))
+                    || EXAMPLE.contains(&format!("\n[{name}]")),
+                "{name} is not in portcullis.example.toml"
+            );
+        }
+        let (example, default) = (read(EXAMPLE, &[]).unwrap(), read("", &[]).unwrap());
+        assert_eq!(format!("{example:?}"), format!("{default:?}"));
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config = read(
+            "listen = \"127.0.0.1:1\"\nmax_body_bytes = 2048",
+            &[
+                ("PORTCULLIS_LISTEN", "127.0.0.1:2"),
+                ("PORTCULLIS_MAX_BODY_BYTES", "4096"),
+                ("PORTCULLIS_CATALOGUE", "{ notes = [\"read\"] }"),
+                ("PORTCULLIS_TOKEN_PREFIX", "acme"),
+                ("HOME", "/"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.connections.max_body_bytes, 4096);
+        assert_eq!(config.token_prefix.as_str(), "acme");
+        assert_eq!(config.catalogue.names(config.catalogue.all()).collect::<Vec<_>>(), ["notes:read"]);
+    }
+
+    #[test]
+    fn a_bad_setting_is_named() {
+        for (text, environment, part) in [
+            ("lisen = 1", &[][..], "lisen"),
+            ("listen = \"nowhere\"", &[], "listen"),
+            ("token_prefix = \"op\"", &[], "token_prefix"),
+            ("idle_timeout_seconds = 0", &[], "idle_timeout_seconds"),
+            ("idle_timeout_seconds = -1", &[], "idle_timeout_seconds"),
+            ("[catalogue]", &[], "catalogue"),
+            ("[catalogue]\nCalls = [\"read\"]", &[], "Calls"),
+            ("[catalogue]\ncalls = [\"delete\"]", &[], "delete"),
+            ("", &[("PORTCULLIS_MAX_BODY_BYTES", "many")], "PORTCULLIS_MAX_BODY_BYTES"),
+            ("", &[("PORTCULLIS_LISTEN", "x")], "socket"),
+        ] {
+            let error = read(text, environment).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}

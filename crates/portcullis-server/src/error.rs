@@ -1,0 +1,165 @@
+//! The one error of the server, and how it reads on the wire.
+//!
+//! A denial is an answer and not an error; it is one here only where Portcullis guards its own API with a key.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use portcullis_api::problem::{FieldError, Problem};
+use portcullis_core::decision::Denial;
+use portcullis_core::id::RequestId;
+
+use crate::store::StoreError;
+
+/// Why a request is not answered with a success.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{0}")]
+    Invalid(String),
+    #[error("Send one credential: this request has more than one.")]
+    AmbiguousCredentials,
+    #[error("Send an API key or an operator key, e.g. as `Authorization: Bearer <token>`.")]
+    NoCredential,
+    #[error("{}", .denial.message())]
+    Denied { denial: Denial, scope: Option<String> },
+    #[error("{detail}")]
+    Forbidden { reason: &'static str, detail: String, scope: Option<String> },
+    #[error("There is nothing here, or nothing that you may see.")]
+    NotFound,
+    #[error("This path does not take that method.")]
+    MethodNotAllowed,
+    #[error("The request's body did not arrive in time.")]
+    Timeout,
+    #[error("{0}")]
+    Conflict(String),
+    #[error("The body is larger than this server takes.")]
+    TooLarge,
+    #[error("Send the body as `Content-Type: application/json`.")]
+    UnsupportedMediaType,
+    #[error("The request is well formed, but not allowed: see `errors`.")]
+    Validation(Vec<FieldError>),
+    #[error("Something went wrong here. The request id leads whoever runs this server to the cause.")]
+    Internal(String),
+    #[error("This server cannot answer now; ask again. Your key is not the reason.")]
+    Unavailable(String),
+}
+
+impl Error {
+    /// A validation failure of one member.
+    pub(crate) fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Validation(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
+    }
+
+    pub(crate) const fn denied(denial: Denial) -> Self {
+        Self::Denied { denial, scope: None }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Invalid(_) | Self::AmbiguousCredentials => StatusCode::BAD_REQUEST,
+            Self::NoCredential => StatusCode::UNAUTHORIZED,
+            Self::Denied { denial, .. } => StatusCode::from_u16(denial.status()).unwrap_or(StatusCode::FORBIDDEN),
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "INVALID_REQUEST",
+            Self::AmbiguousCredentials => "AMBIGUOUS_CREDENTIALS",
+            Self::NoCredential => "INVALID_API_KEY",
+            Self::Denied { denial, .. } => denial.code(),
+            Self::Forbidden { .. } => "PERMISSION_DENIED",
+            Self::NotFound => "NOT_FOUND",
+            Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+            Self::Timeout => "REQUEST_TIMEOUT",
+            Self::Conflict(_) => "CONFLICT",
+            Self::TooLarge => "PAYLOAD_TOO_LARGE",
+            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+            Self::Validation(_) => "VALIDATION_FAILED",
+            Self::Internal(_) => "INTERNAL",
+            Self::Unavailable(_) => "UNAVAILABLE",
+        }
+    }
+
+    fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::NoCredential => Some("missing"),
+            Self::Denied { denial, .. } => denial.reason(),
+            Self::Forbidden { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// `WWW-Authenticate` (RFC 6750, section 3). The error is named only to one who sent a credential.
+    fn challenge(&self) -> Option<HeaderValue> {
+        const REALM: &str = "Bearer realm=\"portcullis\"";
+        let scope = match self {
+            Self::Denied { scope, .. } | Self::Forbidden { scope, .. } => scope.as_deref(),
+            _ => None,
+        };
+        let text = match (self.status(), self, scope) {
+            (StatusCode::UNAUTHORIZED, Self::NoCredential, _) => REALM.to_owned(),
+            (StatusCode::UNAUTHORIZED, ..) => format!("{REALM}, error=\"invalid_token\""),
+            (StatusCode::FORBIDDEN, _, Some(scope)) => {
+                format!("{REALM}, error=\"insufficient_scope\", scope=\"{scope}\"")
+            }
+            _ => return None,
+        };
+        HeaderValue::from_str(&text).ok()
+    }
+
+    /// The whole answer. What went wrong inside goes to the log and nowhere else.
+    pub(crate) fn render(&self, request: RequestId) -> Response {
+        if let Self::Internal(cause) | Self::Unavailable(cause) = self {
+            tracing::error!(request_id = %request, code = self.code(), cause, "a request failed");
+        }
+        let mut problem = Problem::new(self.status().as_u16(), self.code(), &self.to_string(), request.to_string());
+        problem.reason = self.reason().map(str::to_owned);
+        if let Self::Validation(errors) = self {
+            problem.errors.clone_from(errors);
+        }
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (self.status(), [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if let Some(challenge) = self.challenge() {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if matches!(self, Self::TooLarge | Self::Timeout) {
+            // What the client is still sending would be read as the next request.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Missing => Self::NotFound,
+            StoreError::Taken => Self::Conflict("This exists already.".to_owned()),
+            StoreError::Unreadable(what) => Self::Internal(what),
+            // A database that is away, full or busy is nobody's wrong key: 503, and never 401 or 403.
+            StoreError::Database(cause) => Self::Unavailable(cause.to_string()),
+        }
+    }
+}
+
+/// An error on its way to the layer that knows the request's id and writes the body.
+#[derive(Debug, Clone)]
+pub(crate) struct Pending(pub(crate) std::sync::Arc<Error>);
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(Pending(std::sync::Arc::new(self)));
+        response
+    }
+}

@@ -1,0 +1,60 @@
+//! A key never makes a broader key: what it asks for is held against itself, and against its owner, at commit.
+
+use portcullis_core::permission::{Catalogue, PermissionSet};
+use portcullis_core::role::BuiltIn;
+use portcullis_core::scope::BusinessScope;
+
+use super::draft::Draft;
+use crate::error::Error;
+use crate::store::api_keys::ApiKey;
+use crate::store::members::Membership;
+
+/// Refuses a draft that is in any respect more than the key that asks for it.
+pub(super) fn check(
+    draft: &Draft,
+    acting: &ApiKey,
+    memberships: &[Membership],
+    catalogue: &Catalogue,
+) -> Result<(), Error> {
+    if !draft.scope.is_within(&acting.scope) {
+        return Err(broader("business", "The new key would reach businesses that this one does not.", None));
+    }
+    let lacking = match (&draft.permissions, &acting.permissions) {
+        (None, None) => None,
+        (None, Some(_)) => Some("inherit".to_owned()),
+        (Some(wanted), own) => {
+            let own = own.as_ref().map_or(PermissionSet::UNIVERSE, |names| catalogue.set(names));
+            let held = own.and(held_by_owner(&draft.scope, memberships, catalogue));
+            wanted.iter().find(|name| !catalogue.permission(name).is_some_and(|one| held.contains(one))).cloned()
+        }
+    };
+    if let Some(name) = lacking {
+        let detail = format!("The new key would have `{name}`, which this one may not give.");
+        return Err(broader("permission", &detail, Some(name)));
+    }
+    if acting.expires_at.is_some_and(|end| draft.expires_at.is_none_or(|wanted| wanted > end)) {
+        return Err(broader("expires_at", "The new key would outlive this one.", None));
+    }
+    let from_anywhere = draft.allowed_ips.is_empty();
+    let outside = |block: &ipnet::IpNet| !acting.allowed_ips.iter().any(|own| own.contains(block));
+    if !acting.allowed_ips.is_empty() && (from_anywhere || draft.allowed_ips.iter().any(outside)) {
+        return Err(broader("ip_address", "The new key could be used from addresses that this one may not.", None));
+    }
+    Ok(())
+}
+
+/// What the owner may do in at least one of the businesses that the new key would reach.
+fn held_by_owner(scope: &BusinessScope, memberships: &[Membership], catalogue: &Catalogue) -> PermissionSet {
+    let reached = |membership: &&Membership| match scope {
+        BusinessScope::Unrestricted => true,
+        BusinessScope::Only(businesses) => businesses.contains(&membership.business),
+    };
+    memberships.iter().filter(reached).fold(PermissionSet::EMPTY, |held, membership| {
+        let role = BuiltIn::from_id(membership.role);
+        held.or(role.map_or_else(|| catalogue.set(&membership.role_permissions), |role| role.permissions(catalogue)))
+    })
+}
+
+fn broader(reason: &'static str, detail: &str, scope: Option<String>) -> Error {
+    Error::Forbidden { reason, detail: detail.to_owned(), scope: scope.filter(|name| name != "inherit") }
+}

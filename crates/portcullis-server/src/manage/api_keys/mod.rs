@@ -1,0 +1,168 @@
+//! API keys: make, list, show, revoke.
+
+mod bounds;
+mod draft;
+
+use portcullis_api::api_keys::{CreateApiKey, ListApiKeys, RevokeApiKey};
+use portcullis_core::audit::{AuditAction, AuditEvent, Origin};
+use portcullis_core::change::{ApiKeyEnd, ApiKeyState, Change};
+use portcullis_core::id::{ApiKeyId, FamilyId};
+use portcullis_core::operator::OperatorGrant;
+use portcullis_core::scope::{Account, Caller};
+use portcullis_core::token::{Digest, Token};
+use serde_json::json;
+
+use super::paging::Listing;
+use super::{Editing, text};
+use crate::app::App;
+use crate::error::Error;
+use crate::secrets::PEPPER_VERSION;
+pub(crate) use crate::store::api_keys::ApiKey;
+use crate::store::api_keys::Status;
+
+pub(crate) async fn list(
+    app: &App,
+    account: &Account,
+    query: &ListApiKeys,
+) -> Result<(Vec<ApiKey>, Option<String>), Error> {
+    let status = match query.status.as_deref() {
+        None => None,
+        Some(name) => Some(
+            Status::ALL
+                .into_iter()
+                .find(|status| status.name() == name)
+                .ok_or_else(|| Error::Invalid("`status` is `active`, `expired` or `revoked`.".to_owned()))?,
+        ),
+    };
+    let user = account.user().to_string();
+    let listing = Listing::new(app, &["api_keys", &user, status.map_or("", Status::name)]);
+    let slice = listing.slice(query.limit.as_deref(), query.cursor.as_deref())?;
+    // A list of nobody's keys would look like a user without keys.
+    app.store.user(account).await?;
+    let rows = app.store.api_keys(account, status, app.clock.now(), &slice).await?;
+    Ok(listing.page(rows, &slice, |key| key.id.to_string()))
+}
+
+pub(crate) async fn show(app: &App, account: &Account, id: ApiKeyId) -> Result<ApiKey, Error> {
+    Ok(app.store.api_key(account, id).await?)
+}
+
+/// Makes a key. The token is in what this returns and nowhere else.
+pub(crate) async fn create(
+    app: &App,
+    caller: &Caller,
+    account: &Account,
+    origin: Origin,
+    wanted: CreateApiKey,
+) -> Result<(ApiKey, Token), Error> {
+    let draft = draft::read(&wanted, &app.catalogue, app.clock.now())?;
+    let mut editing = Editing::begin(app, caller, origin, OperatorGrant::KeysWrite).await?;
+    editing.rows.user(account).await?;
+    let memberships = editing.rows.memberships(account).await?;
+    draft.check_businesses(&memberships)?;
+    if let Caller::ApiKey { id, .. } = *caller {
+        let acting = editing.rows.api_key(account, id).await?;
+        bounds::check(&draft, &acting, &memberships, &app.catalogue)?;
+    }
+    let token = Token::mint(&app.config.token_prefix, draft.environment, &app.dice);
+    let key = ApiKey {
+        id: ApiKeyId::new(editing.now, &app.dice),
+        family: FamilyId::new(editing.now, &app.dice),
+        user: account.user(),
+        prefix: format!("{}_{}_", app.config.token_prefix.as_str(), draft.environment.name()),
+        hint: token.hint().to_owned(),
+        name: draft.name,
+        environment: draft.environment,
+        scope: draft.scope,
+        permissions: draft.permissions,
+        user_management: draft.user_management,
+        allowed_ips: draft.allowed_ips,
+        metadata: draft.metadata,
+        created_at: editing.now,
+        expires_at: draft.expires_at,
+        revoked_at: None,
+        revoked_reason: None,
+        rotated_to: None,
+        rotated_from: None,
+    };
+    let digest = app.pepper.digest_of_new(&token);
+    editing.rows.insert_api_key(account, &key, &digest, PEPPER_VERSION).await?;
+    editing.tell(
+        event(AuditAction::ApiKeyCreated, &key, None, Some(told(&key))),
+        Some(Change::ApiKeySet(Box::new(state(&key, digest)))),
+    );
+    editing.commit().await?;
+    Ok((key, token))
+}
+
+/// Ends a key for ever. Doing it again changes nothing, and waits like the first time.
+pub(crate) async fn revoke(
+    app: &App,
+    caller: &Caller,
+    account: &Account,
+    origin: Origin,
+    id: ApiKeyId,
+    wanted: &RevokeApiKey,
+) -> Result<ApiKey, Error> {
+    if let Some(reason) = &wanted.reason {
+        let mut errors = Vec::new();
+        text::check(&mut errors, "/reason", reason, text::REASON);
+        if !errors.is_empty() {
+            return Err(Error::Validation(errors));
+        }
+    }
+    let mut editing = Editing::begin(app, caller, origin, OperatorGrant::KeysWrite).await?;
+    let mut key = editing.rows.api_key(account, id).await?;
+    if key.revoked_at.is_none() {
+        let before = json!({"status": key.status(editing.now).name()});
+        key.revoked_at = Some(editing.now);
+        key.revoked_reason.clone_from(&wanted.reason);
+        editing.rows.set_api_key_revoked(account, id, editing.now, wanted.reason.as_deref()).await?;
+        let after = json!({"status": Status::Revoked.name(), "reason": wanted.reason});
+        let change = Change::ApiKeyRevoked(ApiKeyEnd { id, at: editing.now });
+        editing.tell(event(AuditAction::ApiKeyRevoked, &key, Some(before), Some(after)), Some(change));
+    }
+    editing.commit().await?;
+    Ok(key)
+}
+
+/// What a decision must know of a key.
+fn state(key: &ApiKey, digest: Digest) -> ApiKeyState {
+    ApiKeyState {
+        id: key.id,
+        digest,
+        user: key.user,
+        name: key.name.clone(),
+        environment: key.environment,
+        scope: key.scope.clone(),
+        permissions: key.permissions.clone(),
+        user_management: key.user_management,
+        allowed_ips: key.allowed_ips.clone(),
+        metadata: key.metadata.clone(),
+        expires_at: key.expires_at,
+        revoked_at: key.revoked_at,
+    }
+}
+
+/// What the audit log is told of a key.
+fn told(key: &ApiKey) -> serde_json::Value {
+    json!({
+        "name": key.name,
+        "environment": key.environment,
+        "hint": key.hint,
+        "business_scope": key.scope,
+        "permissions": key.permissions,
+        "user_management": key.user_management,
+        "allowed_ips": key.allowed_ips,
+        "expires_at": key.expires_at,
+    })
+}
+
+fn event(
+    action: AuditAction,
+    key: &ApiKey,
+    before: Option<serde_json::Value>,
+    after: Option<serde_json::Value>,
+) -> AuditEvent {
+    AuditEvent { action, target: key.id.to_string(), user: Some(key.user), business: None, before, after }
+}

@@ -1,0 +1,169 @@
+//! The first user and the first operator key, without whom nobody could make any other.
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, PasswordHasher};
+use data_encoding::BASE64URL_NOPAD;
+use portcullis_api::api_keys::CreateApiKey;
+use portcullis_api::businesses::CreateBusiness;
+use portcullis_api::secret::SecretText;
+use portcullis_api::users::CreateUser;
+use portcullis_core::audit::{AuditAction, AuditEvent, Origin};
+use portcullis_core::change::{Change, OperatorKeyState};
+use portcullis_core::dice::Dice;
+use portcullis_core::id::{ApiKeyId, BusinessId, OperatorKeyId, UserId};
+use portcullis_core::operator::{OperatorGrant, OperatorGrants};
+use portcullis_core::scope::Caller;
+use portcullis_core::token::{Environment, Token};
+use serde_json::json;
+
+use super::{Editing, api_keys, businesses, users};
+use crate::app::App;
+use crate::error::Error;
+use crate::secrets::PEPPER_VERSION;
+use crate::store::operator_keys::OperatorKey;
+
+/// The shortest password, in characters.
+const PASSWORD: usize = 12;
+/// The longest, in bytes: hashing must not become a way to keep the server busy.
+const LONGEST_PASSWORD: usize = 1_024;
+
+/// Who the first user is to be.
+#[derive(Debug, Clone)]
+pub struct FirstUser {
+    pub email: String,
+    pub name: Option<String>,
+    /// Where there is none, one is made.
+    pub password: Option<SecretText>,
+}
+
+/// What an empty store was given. The secrets are here and nowhere else.
+#[derive(Debug)]
+pub struct Initialised {
+    pub user_id: UserId,
+    pub operator_key_id: OperatorKeyId,
+    pub operator_token: SecretText,
+    /// The password that was made, where none was given.
+    pub password: Option<SecretText>,
+    grants: OperatorGrants,
+}
+
+/// Something to try Portcullis with.
+#[derive(Debug)]
+pub struct Sample {
+    pub business_ids: Vec<BusinessId>,
+    pub api_key_id: ApiKeyId,
+    pub token: SecretText,
+}
+
+/// Why a store was not set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("this store has users already: it is set up, and tokens are shown only once")]
+    AlreadyInitialised,
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl From<Error> for SetupError {
+    fn from(error: Error) -> Self {
+        Self::Refused(match error {
+            Error::Validation(errors) => {
+                errors.iter().map(|error| format!("{} {}", error.pointer, error.detail)).collect::<Vec<_>>().join("; ")
+            }
+            Error::Internal(cause) | Error::Unavailable(cause) => cause,
+            other => other.to_string(),
+        })
+    }
+}
+
+/// Makes the first user, a platform admin, and an operator key with every grant. Refuses a store that has a user.
+pub async fn initialise(app: &App, first: FirstUser) -> Result<Initialised, SetupError> {
+    let made = first.password.is_none().then(|| make_password(&app.dice));
+    let password = first.password.as_ref().or(made.as_ref());
+    let mut editing = Editing::begin_setup(app).await?;
+    if editing.rows.any_user().await.map_err(Error::from)? {
+        return Err(SetupError::AlreadyInitialised);
+    }
+    let hash = hash_password(password, &app.dice)?;
+    let wanted = CreateUser { email: first.email, name: first.name };
+    let user = users::insert(app, &mut editing, &wanted, Some(hash), true).await?;
+    let (key, token) = first_operator_key(app, &mut editing).await?;
+    editing.commit().await?;
+    Ok(Initialised {
+        user_id: user.id,
+        operator_key_id: key.id,
+        operator_token: SecretText::new(token.reveal().to_owned()),
+        password: made,
+        grants: key.grants.into_iter().collect(),
+    })
+}
+
+/// Two businesses and an unrestricted key for a store that was just initialised, made as its operator would make them.
+pub async fn add_sample(app: &App, first: &Initialised) -> Result<Sample, SetupError> {
+    let caller = Caller::Operator { id: first.operator_key_id, grants: first.grants };
+    let origin = Origin::default();
+    let may = |grant| caller.platform(grant).ok_or(Error::NotFound);
+    let platform = may(OperatorGrant::BusinessesWrite)?;
+    let mut business_ids = Vec::new();
+    for name in ["Dental Clinic", "Bike Shop"] {
+        let wanted = CreateBusiness { name: name.to_owned(), owner_id: Some(first.user_id.to_string()) };
+        business_ids.push(businesses::create(app, &caller, &platform, origin, wanted).await?.id);
+    }
+    let account = caller.account(first.user_id, OperatorGrant::KeysWrite).ok_or(Error::NotFound)?;
+    let wanted = CreateApiKey { name: "Quickstart".to_owned(), user_management: Some(true), ..CreateApiKey::default() };
+    let (key, token) = api_keys::create(app, &caller, &account, origin, wanted).await?;
+    Ok(Sample { business_ids, api_key_id: key.id, token: SecretText::new(token.reveal().to_owned()) })
+}
+
+async fn first_operator_key(app: &App, editing: &mut Editing<'_>) -> Result<(OperatorKey, Token), Error> {
+    let token = Token::mint(&app.operator_prefix, Environment::Live, &app.dice);
+    let key = OperatorKey {
+        id: OperatorKeyId::new(editing.now, &app.dice),
+        name: "First operator key".to_owned(),
+        hint: token.hint().to_owned(),
+        digest: app.pepper.digest_of_new(&token),
+        pepper_version: PEPPER_VERSION,
+        grants: OperatorGrant::ALL.to_vec(),
+        created_at: editing.now,
+    };
+    editing.rows.insert_operator_key(&key).await?;
+    editing.tell(
+        AuditEvent {
+            action: AuditAction::OperatorKeyCreated,
+            target: key.id.to_string(),
+            user: None,
+            business: None,
+            before: None,
+            after: Some(json!({"name": key.name, "hint": key.hint, "grants": key.grants})),
+        },
+        Some(Change::OperatorKeySet(OperatorKeyState {
+            id: key.id,
+            digest: key.digest,
+            grants: key.grants.clone(),
+            revoked: false,
+        })),
+    );
+    Ok((key, token))
+}
+
+fn make_password(dice: &dyn Dice) -> SecretText {
+    let mut bytes = [0; 15];
+    dice.fill(&mut bytes);
+    SecretText::new(BASE64URL_NOPAD.encode(&bytes))
+}
+
+/// Argon2id with the library's parameters, which are OWASP's.
+fn hash_password(password: Option<&SecretText>, dice: &dyn Dice) -> Result<String, SetupError> {
+    let text = password.map_or("", SecretText::expose);
+    if text.chars().count() < PASSWORD || text.len() > LONGEST_PASSWORD {
+        return Err(SetupError::Refused(format!(
+            "the password must have at least {PASSWORD} characters and at most {LONGEST_PASSWORD} bytes"
+        )));
+    }
+    let mut salt = [0; 16];
+    dice.fill(&mut salt);
+    let hash: PasswordHash = Argon2::default()
+        .hash_password_with_salt(text.as_bytes(), &salt)
+        .map_err(|error| SetupError::Refused(format!("cannot hash the password: {error}")))?;
+    Ok(hash.to_string())
+}

@@ -1,0 +1,16 @@
+//! Facts about the store itself.
+
+use super::{Edit, StoreError, on};
+
+impl Edit {
+    pub(crate) async fn fact(&mut self, name: &str) -> Result<Option<String>, StoreError> {
+        const SQL: &str = "SELECT fact FROM facts WHERE name = $1";
+        Ok(on!(&mut self.engine, |db| sqlx::query_scalar(SQL).bind(name).fetch_optional(&mut **db).await)?)
+    }
+
+    pub(crate) async fn insert_fact(&mut self, name: &str, fact: &str) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO facts (name, fact) VALUES ($1, $2)";
+        on!(&mut self.engine, |db| sqlx::query(SQL).bind(name).bind(fact).execute(&mut **db).await)?;
+        Ok(())
+    }
+}

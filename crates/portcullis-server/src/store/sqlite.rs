@@ -1,0 +1,65 @@
+//! What only SQLite needs: its file, its lock, its settings, its triggers.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::{Engine, OpenError, Store};
+
+const DATABASE: &str = "portcullis.db";
+const LOCK: &str = "portcullis.lock";
+const READERS: u32 = 4;
+
+pub(super) async fn open(directory: &Path) -> Result<Store, OpenError> {
+    let in_directory = |cause| OpenError::Directory { path: directory.display().to_string(), cause };
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(in_directory)?;
+    let lock = lock(directory)?;
+    let path = directory.join(DATABASE);
+    let shown = path.display().to_string();
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // With NORMAL, a power loss could take back a commit that was answered, and bring a revoked key back to life.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5));
+    let opening = |cause| OpenError::Open { path: shown.clone(), cause };
+    let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(opening)?;
+    private(directory).map_err(in_directory)?;
+    sqlx::migrate!("./migrations")
+        .run(&writer)
+        .await
+        .map_err(|cause| OpenError::Migrate { path: shown.clone(), cause })?;
+    sqlx::raw_sql(include_str!("../../migrations/triggers.sqlite.sql")).execute(&writer).await.map_err(opening)?;
+    let readers = SqlitePoolOptions::new().max_connections(READERS);
+    let reader = readers.connect_with(options.read_only(true).create_if_missing(false)).await.map_err(opening)?;
+    Ok(Store { reader: Engine::Sqlite(reader), writer: Engine::Sqlite(writer), _lock: lock })
+}
+
+/// The operating system gives the lock back when the process ends, however it ends.
+fn lock(directory: &Path) -> Result<File, OpenError> {
+    let path = directory.join(LOCK);
+    let failed = |cause| OpenError::Directory { path: path.display().to_string(), cause };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked { path: directory.display().to_string() }),
+        Err(std::fs::TryLockError::Error(cause)) => Err(failed(cause)),
+    }
+}
+
+/// SQLite makes its files readable for all where the process's mask allows it; ours are nobody else's business.
+fn private(directory: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    for name in [DATABASE, "portcullis.db-wal", "portcullis.db-shm"] {
+        match std::fs::set_permissions(directory.join(name), std::fs::Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! The one credential of a request: `Authorization: Bearer`, `Authorization: Token` or `X-API-Key`, and never two of them.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// The header of the third way to send a token.
+pub(crate) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// A longer text cannot be a token, and is not looked at.
+const LONGEST: usize = 256;
+
+/// What a request brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent<'a> {
+    Nothing,
+    /// Something that cannot be a token: another scheme, other bytes, too long.
+    Unusable,
+    Token(&'a str),
+}
+
+/// Two credentials in one request, equal or not: a proxy and the API behind it must not each see another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ambiguous;
+
+/// Takes the credential out of a request's headers.
+pub(crate) fn sent(headers: &HeaderMap) -> Result<Sent<'_>, Ambiguous> {
+    let authorization = headers.get_all(header::AUTHORIZATION).iter().map(|value| (value, true));
+    let api_key = headers.get_all(X_API_KEY).iter().map(|value| (value, false));
+    let mut all = authorization.chain(api_key);
+    let Some((value, with_scheme)) = all.next() else { return Ok(Sent::Nothing) };
+    if all.next().is_some() {
+        return Err(Ambiguous);
+    }
+    let token = text(value).and_then(|text| if with_scheme { after_scheme(text) } else { Some(text) });
+    Ok(token.filter(|token| token.len() <= LONGEST && is_plain(token)).map_or(Sent::Unusable, Sent::Token))
+}
+
+fn text(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok().map(|text| text.trim_matches(' '))
+}
+
+/// A scheme in any case, then one or more spaces (RFC 9110, section 11.4).
+fn after_scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once(' ')?;
+    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
+    known.then(|| rest.trim_start_matches(' '))
+}
+
+/// Visible ASCII without the separators that would make two credentials of one.
+fn is_plain(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(all: &[(&str, &[u8])]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in all {
+            let name: HeaderName = name.parse().unwrap();
+            headers.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn the_three_ways_and_their_spellings() {
+        for (name, value) in [
+            ("authorization", "Bearer ak_x"),
+            ("authorization", "bearer ak_x"),
+            ("authorization", "TOKEN ak_x"),
+            ("authorization", "Token    ak_x"),
+            ("authorization", "Token ak_x  "),
+            ("x-api-key", "ak_x"),
+            ("X-API-Key", " ak_x "),
+        ] {
+            assert_eq!(sent(&headers(&[(name, value.as_bytes())])), Ok(Sent::Token("ak_x")), "{name}: {value}");
+        }
+        assert_eq!(sent(&HeaderMap::new()), Ok(Sent::Nothing));
+    }
+
+    #[test]
+    fn attack_03_to_05_what_cannot_be_a_token() {
+        let long = "a".repeat(257);
+        for (name, value) in [
+            ("authorization", &b""[..]),
+            ("authorization", b"Bearer"),
+            ("authorization", b"Bearer "),
+            ("authorization", b"ak_x"),
+            ("authorization", b"Basic ak_x"),
+            ("authorization", b"Bearer\tak_x"),
+            ("authorization", b"Bearer ak_x, Bearer ak_y"),
+            ("authorization", b"Bearer ak_x ak_y"),
+            ("authorization", b"Bearer ak_\xc3\xa9"),
+            ("x-api-key", b""),
+            ("x-api-key", b"\xff\xfe"),
+            ("x-api-key", b"ak_x,ak_y"),
+            ("x-api-key", long.as_bytes()),
+        ] {
+            assert_eq!(sent(&headers(&[(name, value)])), Ok(Sent::Unusable), "{name}: {value:?}");
+        }
+    }
+
+    #[test]
+    fn attack_01_and_02_two_credentials_are_none() {
+        for pair in [["authorization", "authorization"], ["x-api-key", "x-api-key"], ["authorization", "x-api-key"]] {
+            let both = headers(&pair.map(|name| (name, &b"Bearer ak_x"[..])));
+            assert_eq!(sent(&both), Err(Ambiguous), "{pair:?}");
+        }
+        let with_an_empty_one = headers(&[("authorization", b"Bearer ak_x"), ("x-api-key", b"")]);
+        assert_eq!(sent(&with_an_empty_one), Err(Ambiguous));
+    }
+}

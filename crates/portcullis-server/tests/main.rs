@@ -1,0 +1,6 @@
+//! Everything but unit tests: through the front door, on a real database.
+#![cfg(test)]
+
+mod api;
+mod support;
+mod tidy;

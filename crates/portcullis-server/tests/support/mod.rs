@@ -1,0 +1,249 @@
+//! A server for one test, and words to ask it with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use portcullis_server::App;
+use portcullis_server::clock::Clock;
+use portcullis_server::config::Config;
+use portcullis_server::setup::{self, FirstUser};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub(crate) mod raw;
+
+/// 2026-11-20T19:30:00Z: when the tests with a clock of their own begin.
+pub(crate) const START: i64 = 1_795_203_000_000;
+
+/// A running server on an empty store, with a first user and an operator key that may do everything.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) operator: String,
+    pub(crate) admin: String,
+    pub(crate) data: TempDir,
+    clock: Arc<AtomicI64>,
+    client: reqwest::Client,
+    stop: watch::Sender<bool>,
+    running: JoinHandle<std::io::Result<()>>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+    pub(crate) body: Value,
+}
+
+/// A key as a test knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) token: String,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// A server with settings of its own, as the text of a configuration file.
+    pub(crate) async fn with(settings: &str) -> Self {
+        let data = TempDir::new().unwrap();
+        let clock = Arc::new(AtomicI64::new(START));
+        let app = open(settings, &data, &clock).await;
+        let first = FirstUser { email: "admin@example.com".to_owned(), name: Some("Admin".to_owned()), password: None };
+        let first = setup::initialise(&app, first).await.unwrap();
+        let (address, stop, running) = run(app).await;
+        Self {
+            url: format!("http://{address}"),
+            address,
+            operator: first.operator_token.expose().to_owned(),
+            admin: first.user_id.to_string(),
+            data,
+            clock,
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            stop,
+            running,
+        }
+    }
+
+    /// Stops gracefully and starts again on the same data.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { data, clock, stop, running, operator, admin, client, .. } = self;
+        stop.send_replace(true);
+        running.await.unwrap().unwrap();
+        let app = open("", &data, &clock).await;
+        let (address, stop, running) = run(app).await;
+        Self { url: format!("http://{address}"), address, operator, admin, data, clock, client, stop, running }
+    }
+
+    /// Lets time pass for the server.
+    pub(crate) fn pass(&self, milliseconds: i64) {
+        self.clock.fetch_add(milliseconds, Ordering::Relaxed);
+    }
+
+    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let answer = Answer { status, headers, text, body };
+        answer.check_contract();
+        answer
+    }
+
+    /// A request to a path of `/api/v1`, without a credential.
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}/api/v1{path}", self.url))
+    }
+
+    pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path).bearer_auth(token)).await
+    }
+
+    pub(crate) async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::POST, path).bearer_auth(token).json(body)).await
+    }
+
+    /// A GET as the operator.
+    pub(crate) async fn op_get(&self, path: &str) -> Answer {
+        self.get(&self.operator, path).await
+    }
+
+    /// A POST as the operator.
+    pub(crate) async fn op_post(&self, path: &str, body: &Value) -> Answer {
+        self.post(&self.operator, path, body).await
+    }
+
+    /// A PUT as the operator.
+    pub(crate) async fn op_put(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::PUT, path).bearer_auth(&self.operator).json(body)).await
+    }
+
+    /// A DELETE as the operator.
+    pub(crate) async fn op_delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path).bearer_auth(&self.operator)).await
+    }
+
+    pub(crate) async fn user(&self, email: &str) -> String {
+        self.op_post("/users", &json!({"email": email})).await.created()["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn business(&self, name: &str) -> String {
+        self.op_post("/businesses", &json!({"name": name})).await.created()["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn member(&self, business: &str, user: &str, role: &str) {
+        self.op_put(&format!("/businesses/{business}/members/{user}"), &json!({"role_id": role})).await.ok();
+    }
+
+    /// A user who owns a new business.
+    pub(crate) async fn owner_of(&self, email: &str, business: &str) -> (String, String) {
+        let (user, business) = (self.user(email).await, self.business(business).await);
+        self.member(&business, &user, "owner").await;
+        (user, business)
+    }
+
+    /// A key of this user, made by the operator.
+    pub(crate) async fn key(&self, user: &str, wanted: &Value) -> Key {
+        let answer = self.op_post(&format!("/users/{user}/api-keys"), wanted).await;
+        let made = answer.created();
+        Key {
+            id: made["api_key"]["id"].as_str().unwrap().to_owned(),
+            token: made["token"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    /// The decision about a question.
+    pub(crate) async fn verify(&self, question: &Value) -> Value {
+        self.op_post("/verify", question).await.ok()
+    }
+
+    pub(crate) async fn revoke(&self, user: &str, key: &Key) -> Value {
+        self.op_post(&format!("/users/{user}/api-keys/{}/revoke", key.id), &json!({})).await.ok()
+    }
+}
+
+impl Answer {
+    /// The data of a success.
+    #[track_caller]
+    pub(crate) fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text);
+        self.body["data"].clone()
+    }
+
+    /// The data of a success that made something.
+    #[track_caller]
+    pub(crate) fn created(&self) -> Value {
+        assert_eq!(self.status, 201, "{}", self.text);
+        self.body["data"].clone()
+    }
+
+    /// Checks status, code and reason of a failure.
+    #[track_caller]
+    pub(crate) fn fails(&self, status: u16, code: &str, reason: Option<&str>) {
+        let seen = (self.status, self.body["code"].as_str(), self.body["reason"].as_str());
+        assert_eq!(seen, (status, Some(code), reason), "{}", self.text);
+    }
+
+    /// Checks that the request failed validation at exactly these members.
+    #[track_caller]
+    pub(crate) fn fails_at(&self, pointers: &[&str]) {
+        self.fails(422, "VALIDATION_FAILED", None);
+        let errors = self.body["errors"].as_array().unwrap();
+        let seen: Vec<_> = errors.iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+        assert_eq!(seen, pointers, "{}", self.text);
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// What holds of every answer, whatever was asked.
+    #[track_caller]
+    fn check_contract(&self) {
+        let id = self.header("x-request-id").unwrap_or_default();
+        assert!(id.starts_with("req_") && id.len() == 30, "{id}");
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        if self.status < 400 {
+            return;
+        }
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text);
+        check_problem(&self.body, self.status);
+        assert_eq!(self.body["request_id"], id);
+    }
+}
+
+/// The members that every problem has.
+#[track_caller]
+pub(crate) fn check_problem(body: &Value, status: u16) {
+    assert_eq!(body["status"], status, "{body}");
+    assert_eq!(body["success"], false, "{body}");
+    assert_eq!(body["type"], format!("/problems/{}", body["code"].as_str().unwrap()), "{body}");
+    assert_eq!(body["message"], body["detail"], "{body}");
+    for member in ["title", "detail", "code", "request_id"] {
+        assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member} in {body}");
+    }
+    assert!(body.as_object().unwrap().contains_key("reason"), "{body}");
+    assert_eq!(body["code"] == "VALIDATION_FAILED", body["errors"].is_array(), "{body}");
+}
+
+async fn open(settings: &str, data: &TempDir, clock: &Arc<AtomicI64>) -> Arc<App> {
+    let mut config = Config::read(settings, std::iter::empty()).unwrap();
+    config.listen = ([127, 0, 0, 1], 0).into();
+    config.data = data.path().join("store");
+    config.pepper_file = config.data.join("pepper");
+    App::open(config, Clock::Set(Arc::clone(clock))).await.unwrap()
+}
+
+async fn run(app: Arc<App>) -> (std::net::SocketAddr, watch::Sender<bool>, JoinHandle<std::io::Result<()>>) {
+    let bound = portcullis_server::bind(app).await.unwrap();
+    let (address, (stop, told)) = (bound.address, watch::channel(false));
+    (address, stop, tokio::spawn(bound.run(told)))
+}

@@ -1,0 +1,50 @@
+# What contributors and CI run. `./test` installs the tools and then runs `just check`.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+# Tools that `./test` has installed come first, so that everyone runs the same versions.
+export PATH := justfile_directory() / "target/tools/bin:" + env("PATH")
+
+[private]
+default:
+    @just --list --unsorted
+
+# Everything CI runs; the tests come last, so that their result is the last thing printed
+check: fmt-check clippy deny doc test
+
+# Format all sources
+fmt:
+    cargo fmt --all
+
+# Check the formatting
+fmt-check:
+    cargo fmt --all --check
+
+# Lint every target; a warning is an error
+clippy:
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# Check licences, banned crates and sources of all dependencies (deny.toml)
+deny:
+    @command -v cargo-deny >/dev/null || { echo "error: cargo-deny is missing; ./test installs it" >&2; exit 1; }
+    cargo deny --locked check --hide-inclusion-graph bans licenses sources
+
+# Check the dependencies for published advisories; needs GitHub, and so is not part of `check`
+advisories:
+    cargo deny --locked check advisories
+
+# Build the documentation of all items, private ones too; a broken link is an error
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+# Run all tests, or those that cargo's own arguments select: `just test -p portcullis-core window`
+test *arguments:
+    cargo test --locked --workspace {{ arguments }}
+
+# Start a server with an example business and a key in it
+run *arguments:
+    cargo run --locked -p portcullis -- quickstart {{ arguments }}
+
+# Measure, with optimisation
+bench *arguments:
+    cargo run --locked --release -p portcullis-bench -- {{ arguments }}
