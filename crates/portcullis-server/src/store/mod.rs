@@ -4,6 +4,8 @@
 //! [`Edit`], which is a write transaction, so that nothing is ever written outside one.
 
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 pub(crate) mod api_keys;
 pub(crate) mod audit;

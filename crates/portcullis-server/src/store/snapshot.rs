@@ -78,42 +78,44 @@ impl Store {
 
         let oldest = now.plus_days(-TOMBSTONE_DAYS).as_millis();
         // The first read fixes what all the others see.
-        let mut view = on!(&self.reader, |db| db.begin().await)?;
-        let seq: i64 = sqlx::query_scalar(HEAD).fetch_one(&mut *view).await?;
-        for (id, disabled) in sqlx::query_as::<_, (String, bool)>(USERS).fetch_all(&mut *view).await? {
-            take(Change::UserSet(UserState { id: typed(&id)?, disabled }))?;
-        }
-        for (id, disabled) in sqlx::query_as::<_, (String, bool)>(BUSINESSES).fetch_all(&mut *view).await? {
-            take(Change::BusinessSet(BusinessState { id: typed(&id)?, disabled }))?;
-        }
-        for (id, permissions) in sqlx::query_as::<_, (String, String)>(ROLES).fetch_all(&mut *view).await? {
-            let id = typed(&id)?;
-            let permissions = from_json(&permissions)?;
-            take(Change::RoleSet(RoleState { id, built_in: BuiltIn::from_id(id), permissions }))?;
-        }
-        let mut members = sqlx::query_as::<_, (String, String, String)>(MEMBERS).fetch(&mut *view);
-        while let Some((user, business, role)) = members.try_next().await? {
-            let state = MemberState { user: typed(&user)?, business: typed(&business)?, role: typed(&role)? };
-            take(Change::MemberSet(state))?;
-        }
-        drop(members);
-        let mut scopes: HashMap<String, Vec<String>> = HashMap::new();
-        let mut rows = sqlx::query_as::<_, (String, String)>(SCOPES).fetch(&mut *view);
-        while let Some((key, business)) = rows.try_next().await? {
-            scopes.entry(key).or_default().push(business);
-        }
-        drop(rows);
-        let mut keys = sqlx::query_as::<_, KeyRow>(KEYS).bind(oldest).fetch(&mut *view);
-        while let Some(row) = keys.try_next().await? {
-            take(row.into_change(&mut scopes)?)?;
-        }
-        drop(keys);
-        for row in sqlx::query_as::<_, (String, Vec<u8>, String, bool)>(OPERATORS).fetch_all(&mut *view).await? {
-            let (id, bytes, grants, revoked) = row;
-            let state =
-                OperatorKeyState { id: typed(&id)?, digest: digest(&bytes)?, grants: from_json(&grants)?, revoked };
-            take(Change::OperatorKeySet(state))?;
-        }
-        Ok(seq)
+        on!(&self.reader, |db| {
+            let mut view = db.begin().await?;
+            let seq: i64 = sqlx::query_scalar(HEAD).fetch_one(&mut *view).await?;
+            for (id, disabled) in sqlx::query_as::<_, (String, bool)>(USERS).fetch_all(&mut *view).await? {
+                take(Change::UserSet(UserState { id: typed(&id)?, disabled }))?;
+            }
+            for (id, disabled) in sqlx::query_as::<_, (String, bool)>(BUSINESSES).fetch_all(&mut *view).await? {
+                take(Change::BusinessSet(BusinessState { id: typed(&id)?, disabled }))?;
+            }
+            for (id, permissions) in sqlx::query_as::<_, (String, String)>(ROLES).fetch_all(&mut *view).await? {
+                let id = typed(&id)?;
+                let permissions = from_json(&permissions)?;
+                take(Change::RoleSet(RoleState { id, built_in: BuiltIn::from_id(id), permissions }))?;
+            }
+            let mut members = sqlx::query_as::<_, (String, String, String)>(MEMBERS).fetch(&mut *view);
+            while let Some((user, business, role)) = members.try_next().await? {
+                let state = MemberState { user: typed(&user)?, business: typed(&business)?, role: typed(&role)? };
+                take(Change::MemberSet(state))?;
+            }
+            drop(members);
+            let mut scopes: HashMap<String, Vec<String>> = HashMap::new();
+            let mut rows = sqlx::query_as::<_, (String, String)>(SCOPES).fetch(&mut *view);
+            while let Some((key, business)) = rows.try_next().await? {
+                scopes.entry(key).or_default().push(business);
+            }
+            drop(rows);
+            let mut keys = sqlx::query_as::<_, KeyRow>(KEYS).bind(oldest).fetch(&mut *view);
+            while let Some(row) = keys.try_next().await? {
+                take(row.into_change(&mut scopes)?)?;
+            }
+            drop(keys);
+            for row in sqlx::query_as::<_, (String, Vec<u8>, String, bool)>(OPERATORS).fetch_all(&mut *view).await? {
+                let (id, bytes, grants, revoked) = row;
+                let state =
+                    OperatorKeyState { id: typed(&id)?, digest: digest(&bytes)?, grants: from_json(&grants)?, revoked };
+                take(Change::OperatorKeySet(state))?;
+            }
+            Ok(seq)
+        })
     }
 }
