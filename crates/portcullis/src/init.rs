@@ -85,7 +85,9 @@ fn password() -> Result<Option<SecretText>, Failure> {
             let mut text = String::new();
             // More than any password is; a pipe without an end must not fill the memory.
             let read = std::io::stdin().take(4_096).read_to_string(&mut text);
-            read.map_err(|error| Failure::new(FAILED, format!("cannot read the password from standard input: {error}")))?;
+            read.map_err(|error| {
+                Failure::new(FAILED, format!("cannot read the password from standard input: {error}"))
+            })?;
             text
         }
     };

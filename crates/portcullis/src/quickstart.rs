@@ -58,7 +58,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 
 /// Fills an empty store; leaves one with users alone.
 async fn sample(app: &Arc<App>) -> Result<Option<(Initialised, Sample)>, SetupError> {
-    let first = FirstUser { email: "owner@example.com".to_owned(), name: Some("Quickstart Owner".to_owned()), password: None };
+    let first =
+        FirstUser { email: "owner@example.com".to_owned(), name: Some("Quickstart Owner".to_owned()), password: None };
     match setup::initialise(app, first).await {
         Ok(first) => {
             let sample = setup::add_sample(app, &first).await?;
@@ -71,7 +72,9 @@ async fn sample(app: &Arc<App>) -> Result<Option<(Initialised, Sample)>, SetupEr
 
 fn print(args: &Args, url: String, made: Option<&(Initialised, Sample)>) -> Result<(), Failure> {
     if !args.json {
-        return output::text(&made.map_or_else(|| again(args, &url), |(first, sample)| welcome(args, &url, first, sample)));
+        return output::text(
+            &made.map_or_else(|| again(args, &url), |(first, sample)| welcome(args, &url, first, sample)),
+        );
     }
     output::json_line(&match made {
         None => Printed { url, ..Printed::default() },

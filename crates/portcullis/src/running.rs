@@ -25,7 +25,8 @@ pub(crate) struct Flags<'a> {
 pub(crate) fn configure(flags: &Flags<'_>) -> Result<Config, Failure> {
     let file = flags.config.map(Path::to_path_buf).or_else(|| std::env::var_os("PORTCULLIS_CONFIG").map(PathBuf::from));
     // A variable that is no text can be no setting of ours.
-    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let mut config =
         Config::load(file.as_deref(), environment).map_err(|error| Failure::new(WRONG_USE, error.to_string()))?;
     if let Some(data) = flags.data {
