@@ -19,13 +19,12 @@ use crate::running::{self, Flags};
 #[command(after_help = "Examples:
   portcullis init --data /var/lib/portcullis --email you@example.com
   PORTCULLIS_PASSWORD_FILE=/run/secrets/password portcullis init --data ./portcullis-data --email you@example.com --json")]
-#[group(id = "store", required = true, multiple = false, args = ["data", "database_url"])]
 pub(crate) struct Args {
     /// The directory of the database and the pepper; made where it is missing
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", required_unless_present = "database_url")]
     data: Option<PathBuf>,
     /// The database: `sqlite:DIR` is the same as `--data DIR`
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
     database_url: Option<String>,
     /// The first user's e-mail address
     #[arg(long)]

@@ -1,0 +1,116 @@
+//! The commands that are one HTTP call each.
+
+use serde_json::Value;
+
+use crate::support::{Quickstart, directory, portcullis, printed, with_input};
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| panic!("{text}"))
+}
+
+#[test]
+fn a_key_from_creation_to_its_end() {
+    let directory = directory();
+    let server = Quickstart::start(directory.path());
+    let run = |arguments: &[&str], exit_code| printed(&server.command(arguments).output().unwrap(), exit_code);
+    let user = server.text("user_id");
+    let business = server.first_line["business_ids"][0].as_str().unwrap();
+
+    let create = [
+        "keys",
+        "create",
+        "--user",
+        user,
+        "--name",
+        "CRM",
+        "--business",
+        business,
+        "--permission",
+        "contacts:read",
+        "--metadata",
+        "plan=pro",
+        "--allow-ip",
+        "10.0.0.0/8",
+        "--json",
+    ];
+    let made = json(&run(&create, 0));
+    let (id, token) = (made["api_key"]["id"].as_str().unwrap(), made["token"].as_str().unwrap());
+    assert_eq!(made["api_key"]["metadata"]["plan"], "pro");
+
+    let verify = ["verify", "--permission", "contacts", "--method", "GET", "--ip", "10.1.2.3", "--business", business];
+    assert!(printed(&with_input(&mut server.command(&verify), token), 0).contains("VALID"));
+    let elsewhere = ["verify", "--ip", "11.1.2.3", "--json"];
+    assert_eq!(json(&printed(&with_input(&mut server.command(&elsewhere), token), 10))["reason"], "ip_address");
+
+    let listed = json(&run(&["keys", "list", "--user", user, "--json"], 0));
+    assert_eq!(listed["data"][0]["id"], id);
+    assert_eq!(listed["next_cursor"], Value::Null);
+    assert!(run(&["keys", "list", "--user", user, "--limit", "1"], 0).contains("--cursor"));
+    assert!(run(&["keys", "show", "--user", user, id], 0).contains("contacts:read"));
+    assert!(run(&["keys", "revoke", "--user", user, id, "--reason", "left the team"], 0).contains("left the team"));
+    printed(&with_input(&mut server.command(&["verify"]), token), 10);
+    let revoked = json(&run(&["keys", "list", "--user", user, "--status", "revoked", "--json"], 0));
+    assert_eq!(revoked["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn users_and_businesses() {
+    let directory = directory();
+    let server = Quickstart::start(directory.path());
+    let run = |arguments: &[&str], exit_code| printed(&server.command(arguments).output().unwrap(), exit_code);
+
+    let user = json(&run(&["users", "create", "--email", "bob@example.com", "--name", "Bob", "--json"], 0));
+    let user = user["id"].as_str().unwrap();
+    run(&["users", "create", "--email", "BOB@example.com"], 5);
+    assert!(run(&["users", "list"], 0).contains("bob@example.com"));
+    assert!(run(&["users", "disable", user], 0).contains("disabled"));
+    assert!(run(&["users", "enable", user], 0).contains("active"));
+    assert!(run(&["users", "show", user], 0).contains("Bob"));
+
+    let business = json(&run(&["businesses", "create", "--name", "Bakery", "--owner", user, "--json"], 0));
+    let business = business["id"].as_str().unwrap();
+    assert!(run(&["businesses", "members", business], 0).contains("owner"));
+    let admin = server.text("user_id");
+    assert!(run(&["businesses", "set-member", business, admin, "--role", "viewer"], 0).contains("viewer"));
+    run(&["businesses", "remove-member", business, admin], 0);
+    run(&["businesses", "remove-member", business, user], 5);
+    assert!(run(&["businesses", "roles", business], 0).contains("analytics:read"));
+    assert!(run(&["businesses", "disable", business], 0).contains("disabled"));
+    assert!(run(&["businesses", "enable", business], 0).contains("active"));
+    assert!(run(&["businesses", "list"], 0).contains("Bakery"));
+    assert!(run(&["businesses", "show", business], 0).contains("Bakery"));
+    assert!(run(&["whoami"], 0).contains("keys:verify"));
+}
+
+#[test]
+fn what_goes_wrong_is_said_and_has_its_exit_code() {
+    let directory = directory();
+    let server = Quickstart::start(directory.path());
+    let fails = |command: &mut std::process::Command, exit_code, part: &str| {
+        let output = command.output().unwrap();
+        printed(&output, exit_code);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains(part), "{part} in {errors}");
+    };
+    let user = server.text("user_id");
+    let missing = "usr_00000000000000000000000001";
+    fails(&mut server.command(&["users", "show", missing]), 4, "NOT_FOUND");
+    fails(&mut server.command(&["users", "show", "usr_x"]), 2, "Crockford");
+    fails(&mut server.command(&["keys", "create", "--user", user, "--name", " "]), 5, "name must not be empty");
+    fails(&mut server.command(&["keys", "list", "--user", user, "--status", "a b"]), 2, "--status");
+    fails(server.command(&["whoami"]).env("PORTCULLIS_TOKEN", "op_live_x"), 3, "malformed");
+    fails(server.command(&["whoami"]).env_remove("PORTCULLIS_TOKEN"), 2, "PORTCULLIS_TOKEN");
+    fails(server.command(&["whoami"]).env("PORTCULLIS_URL", "http://127.0.0.1:9"), 6, "is the server running");
+    fails(&mut portcullis(&["keys", "dig"]), 2, "dig");
+}
+
+#[test]
+fn the_operator_token_may_be_in_a_file() {
+    let directory = directory();
+    let server = Quickstart::start(directory.path());
+    let file = directory.path().join("token");
+    std::fs::write(&file, format!("{}\n", server.text("operator_token"))).unwrap();
+    let mut command = server.command(&["whoami", "--json"]);
+    let output = command.env_remove("PORTCULLIS_TOKEN").env("PORTCULLIS_TOKEN_FILE", &file).output().unwrap();
+    assert_eq!(json(&printed(&output, 0))["kind"], "operator_key");
+}

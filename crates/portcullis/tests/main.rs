@@ -1,0 +1,8 @@
+//! The binary as its users run it: processes, signals, exit codes, standard streams.
+#![cfg(test)]
+
+mod commands;
+mod init;
+mod quickstart;
+mod secrets;
+mod support;
