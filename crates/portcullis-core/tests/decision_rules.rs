@@ -1,0 +1,235 @@
+//! The nine rules, one after the other.
+
+use std::net::IpAddr;
+
+use portcullis_core::decision::{Ask, Concerned, Presented, Room, decide};
+use portcullis_core::keyring::{Keyring, TOMBSTONE_DAYS};
+use portcullis_core::permission::{Grant, PermissionSet};
+use portcullis_core::role::BuiltIn;
+use portcullis_core::scope::BusinessScope;
+use portcullis_core::time::Timestamp;
+
+use crate::world::{
+    answer, answer_and_charges, ask, at, business, business_set, catalogue, digest, key_set, key_state, keyring, list,
+    member, member_removed, permission, revoked, role, role_set, small, user_set, words,
+};
+
+const NOW: Timestamp = at(1_000);
+
+fn address(text: &str) -> Option<IpAddr> {
+    Some(text.parse().unwrap())
+}
+
+fn change(keyring: &mut Keyring, changes: impl IntoIterator<Item = portcullis_core::change::Change>) {
+    for change in changes {
+        keyring.apply(change).unwrap();
+    }
+}
+
+/// A state in which every rule fails, healed from the first rule to the last: each answer is that of the first rule that fails.
+#[test]
+fn the_first_rule_that_fails_is_the_answer() {
+    let viewer = BuiltIn::Viewer.id();
+    let mut world = keyring([user_set(1, true), business_set(1, true), business_set(2, true)]);
+    let mut key = key_state(1, 1);
+    key.allowed_ips = vec!["10.0.0.0/8".parse().unwrap()];
+    key.scope = BusinessScope::Only(vec![business(2)]);
+    key.permissions = list(&["leads:read"]);
+    let wanted = Ask {
+        token: Presented::Malformed,
+        business: Concerned::One(business(1)),
+        permission: Some(permission("calls:write")),
+        address: address("11.0.0.1"),
+        user_management: true,
+    };
+    let told = |world: &Keyring, ask: &Ask, room| answer_and_charges(world, ask, NOW, room);
+    assert_eq!(told(&world, &wanted, Room::Full), ("malformed", 0));
+    let wanted = Ask { token: Presented::WellFormed(digest(1)), ..wanted };
+    assert_eq!(told(&world, &wanted, Room::Full), ("unknown", 0));
+    let mut ended = key.clone();
+    (ended.revoked_at, ended.expires_at) = (Some(at(500)), Some(at(600)));
+    let ended = keyring([user_set(1, true), business_set(2, true), key_set(ended)]);
+    assert_eq!(told(&ended, &wanted, Room::Full), ("revoked", 0));
+    key.expires_at = Some(NOW);
+    change(&mut world, [key_set(key.clone())]);
+    assert_eq!(told(&world, &wanted, Room::Full), ("expired", 0));
+    key.expires_at = Some(at(1_001));
+    change(&mut world, [key_set(key.clone())]);
+    assert_eq!(told(&world, &wanted, Room::Full), ("USER_DISABLED", 0));
+    change(&mut world, [user_set(1, false)]);
+    assert_eq!(told(&world, &wanted, Room::Full), ("ip_address", 0));
+    let wanted = Ask { address: address("10.0.0.1"), ..wanted };
+    assert_eq!(told(&world, &wanted, Room::Full), ("RATE_LIMITED", 1));
+    assert_eq!(told(&world, &wanted, Room::Free), ("business", 1), "no member");
+    change(&mut world, [member(1, 1, viewer), member(1, 2, viewer)]);
+    assert_eq!(told(&world, &wanted, Room::Free), ("business", 1), "out of scope");
+    key.scope = BusinessScope::Only(vec![business(2), business(1)]);
+    change(&mut world, [key_set(key.clone())]);
+    assert_eq!(told(&world, &wanted, Room::Free), ("BUSINESS_DISABLED", 1));
+    change(&mut world, [business_set(1, false)]);
+    assert_eq!(told(&world, &wanted, Room::Free), ("permission", 1), "neither key nor role");
+    key.permissions = list(&["calls:write"]);
+    change(&mut world, [key_set(key.clone())]);
+    assert_eq!(told(&world, &wanted, Room::Free), ("permission", 1), "the key, but not the role");
+    change(&mut world, [member(1, 1, BuiltIn::Member.id())]);
+    assert_eq!(told(&world, &wanted, Room::Free), ("user_management", 1));
+    key.user_management = true;
+    change(&mut world, [key_set(key)]);
+    assert_eq!(told(&world, &wanted, Room::Free), ("VALID", 1));
+}
+
+#[test]
+fn at_the_instant_of_its_expiry_a_key_is_expired() {
+    let mut key = key_state(1, 1);
+    key.expires_at = Some(NOW);
+    let world = keyring([user_set(1, false), key_set(key)]);
+    assert_eq!(answer(&world, &ask(1), at(999)), "VALID");
+    assert_eq!(answer(&world, &ask(1), NOW), "expired");
+}
+
+#[test]
+fn write_does_not_include_read() {
+    let mut key = key_state(1, 1);
+    key.permissions = list(&["calls:write"]);
+    let mut world = small();
+    change(&mut world, [key_set(key)]);
+    let may = |name| answer(&world, &Ask { permission: Some(permission(name)), ..ask(1) }, NOW);
+    assert_eq!(may("calls:write"), "VALID");
+    assert_eq!(may("calls:read"), "permission");
+}
+
+#[test]
+fn an_empty_restricted_list_reaches_nothing() {
+    let mut key = key_state(1, 1);
+    key.scope = BusinessScope::Only(Vec::new());
+    let mut world = small();
+    change(&mut world, [key_set(key)]);
+    let named = Ask { business: Concerned::One(business(1)), ..ask(1) };
+    assert_eq!(answer(&world, &named, NOW), "business");
+    let somewhere = Ask { permission: Some(permission("calls:read")), ..ask(1) };
+    assert_eq!(answer(&world, &somewhere, NOW), "permission");
+    let decision = decide(&world, &ask(1), NOW, |_| Room::Free);
+    assert!(decision.reach().businesses.is_empty() && !decision.reach().everywhere);
+    assert_eq!(decision.reach().permissions, PermissionSet::EMPTY);
+}
+
+#[test]
+fn a_business_that_does_not_exist_is_one_out_of_reach() {
+    let world = small();
+    for business in [Concerned::Nonexistent, Concerned::One(business(9))] {
+        assert_eq!(answer(&world, &Ask { business, ..ask(1) }, NOW), "business");
+    }
+}
+
+#[test]
+fn what_is_taken_away_is_gone_with_the_next_decision_and_what_is_given_back_is_there() {
+    let mut world = small();
+    let wanted = Ask { business: Concerned::One(business(1)), permission: Some(permission("calls:write")), ..ask(1) };
+    let (owner, viewer) = (BuiltIn::Owner.id(), BuiltIn::Viewer.id());
+    for (taken, answered, given) in [
+        (user_set(1, true), "USER_DISABLED", user_set(1, false)),
+        (business_set(1, true), "BUSINESS_DISABLED", business_set(1, false)),
+        (member(1, 1, viewer), "permission", member(1, 1, owner)),
+        (member_removed(1, 1), "business", member(1, 1, owner)),
+    ] {
+        assert_eq!(answer(&world, &wanted, NOW), "VALID");
+        change(&mut world, [taken]);
+        assert_eq!(answer(&world, &wanted, NOW), answered);
+        change(&mut world, [given]);
+    }
+    assert_eq!(answer(&world, &wanted, NOW), "VALID");
+}
+
+#[test]
+fn a_custom_role_that_is_narrowed_narrows_the_keys_of_its_members() {
+    let mut world = small();
+    change(&mut world, [role_set(7, &["calls:read", "calls:write"]), member(1, 1, role(7))]);
+    let wanted = Ask { business: Concerned::One(business(1)), permission: Some(permission("calls:write")), ..ask(1) };
+    assert_eq!(answer(&world, &wanted, NOW), "VALID");
+    change(&mut world, [role_set(7, &["calls:read"])]);
+    assert_eq!(answer(&world, &wanted, NOW), "permission");
+}
+
+#[test]
+fn where_no_business_is_named_those_that_grant_the_permission_are_listed() {
+    let mut world = small();
+    change(&mut world, [business_set(3, true), member(1, 3, BuiltIn::Owner.id()), member(1, 2, BuiltIn::Viewer.id())]);
+    let reach = |wanted: &Ask| decide(&world, wanted, NOW, |_| Room::Free).reach();
+    let write = reach(&Ask { permission: Some(permission("calls:write")), ..ask(1) });
+    assert_eq!((write.businesses, write.everywhere), (vec![business(1)], false));
+    let read = reach(&Ask { permission: Some(permission("calls:read")), ..ask(1) });
+    assert_eq!((read.businesses, read.everywhere), (vec![business(1), business(2)], false), "one is disabled");
+    assert_eq!(read.permissions, BuiltIn::Viewer.permissions(&catalogue()), "what holds in both");
+    change(&mut world, [business_set(3, false)]);
+    let all = decide(&world, &ask(1), NOW, |_| Room::Free).reach();
+    assert!(all.everywhere && all.businesses.len() == 3);
+}
+
+#[test]
+fn an_ipv4_address_in_ipv6_clothes_is_the_same_address() {
+    let mut key = key_state(1, 1);
+    key.allowed_ips = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
+    let world = keyring([user_set(1, false), key_set(key)]);
+    let from = |address| answer(&world, &Ask { address, ..ask(1) }, NOW);
+    for good in ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"] {
+        assert_eq!(from(address(good)), "VALID", "{good}");
+    }
+    for bad in ["11.1.2.3", "::ffff:11.1.2.3", "::a01:203", "2001:db9::1"] {
+        assert_eq!(from(address(bad)), "ip_address", "{bad}");
+    }
+    assert_eq!(from(None), "ip_address", "an address that nobody told is no allowed one");
+}
+
+#[test]
+fn the_limits_are_charged_once_for_a_live_key_and_never_for_another() {
+    let mut world = small();
+    let denied_later = Ask { business: Concerned::Nonexistent, ..ask(1) };
+    assert_eq!(answer_and_charges(&world, &denied_later, NOW, Room::Free), ("business", 1));
+    assert_eq!(answer_and_charges(&world, &ask(2), NOW, Room::Free), ("unknown", 0));
+    change(&mut world, [revoked(1, 900)]);
+    assert_eq!(answer_and_charges(&world, &ask(1), NOW, Room::Free), ("revoked", 0));
+}
+
+#[test]
+fn revoked_is_for_ever() {
+    let mut world = small();
+    change(&mut world, [revoked(1, 900)]);
+    change(&mut world, [key_set(key_state(1, 1))]);
+    assert_eq!(answer(&world, &ask(1), NOW), "revoked");
+}
+
+#[test]
+fn after_ninety_days_a_key_that_ended_is_unknown() {
+    let mut expiring = key_state(2, 1);
+    expiring.expires_at = Some(NOW);
+    let mut world = small();
+    change(&mut world, [revoked(1, 1_000), key_set(expiring)]);
+    let later = NOW.plus_days(TOMBSTONE_DAYS);
+    let just_before = at(later.as_millis() - 1);
+    assert_eq!((answer(&world, &ask(1), just_before), answer(&world, &ask(2), just_before)), ("revoked", "expired"));
+    assert_eq!((answer(&world, &ask(1), later), answer(&world, &ask(2), later)), ("unknown", "unknown"));
+    let decision = decide(&world, &ask(1), later, |_| Room::Free);
+    assert!(decision.key.is_none(), "and it is named to nobody");
+}
+
+#[test]
+fn a_denial_names_the_key_only_where_the_token_was_right() {
+    let mut world = small();
+    change(&mut world, [revoked(1, 900)]);
+    assert!(decide(&world, &ask(1), NOW, |_| Room::Free).key.is_some());
+    assert!(decide(&world, &ask(9), NOW, |_| Room::Free).key.is_none());
+    let malformed = Ask { token: Presented::Malformed, ..ask(1) };
+    assert!(decide(&world, &malformed, NOW, |_| Room::Free).key.is_none());
+}
+
+#[test]
+fn a_list_of_permissions_that_left_the_catalogue_grants_nothing() {
+    let mut key = key_state(1, 1);
+    key.permissions = list(&["gone:read"]);
+    let mut world = small();
+    change(&mut world, [key_set(key)]);
+    let decision = decide(&world, &ask(1), NOW, |_| Room::Free);
+    assert_eq!(decision.key.unwrap().grant(), Grant::List(PermissionSet::EMPTY));
+    assert_eq!(words(&decision), "VALID");
+    assert_eq!(decision.reach().permissions, PermissionSet::EMPTY);
+}

@@ -1,0 +1,156 @@
+//! Small worlds to decide in, as the changes that build them.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use portcullis_core::change::{
+    ApiKeyEnd, ApiKeyState, BusinessState, Change, MemberPlace, MemberState, RoleState, UserState,
+};
+use portcullis_core::decision::{Ask, Concerned, Decision, Presented, Room, decide};
+use portcullis_core::id::{ApiKeyId, BusinessId, RoleId, UserId};
+use portcullis_core::keyring::Keyring;
+use portcullis_core::permission::{Action, Catalogue, Permission, Resource};
+use portcullis_core::role::BuiltIn;
+use portcullis_core::scope::BusinessScope;
+use portcullis_core::time::Timestamp;
+use portcullis_core::token::{Digest, Environment};
+
+pub(crate) const NAMES: [&str; 5] = ["calls:read", "calls:write", "leads:read", "leads:write", "analytics:read"];
+
+pub(crate) fn catalogue() -> Arc<Catalogue> {
+    let resource = |name: &str, actions: &[Action]| Resource { name: name.to_owned(), actions: actions.to_vec() };
+    let both = [Action::Read, Action::Write];
+    let resources = vec![resource("calls", &both), resource("leads", &both), resource("analytics", &[Action::Read])];
+    Arc::new(Catalogue::new(resources).unwrap())
+}
+
+pub(crate) fn permission(name: &str) -> Permission {
+    catalogue().permission(name).unwrap()
+}
+
+pub(crate) const fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+pub(crate) const fn user(n: u8) -> UserId {
+    UserId::from_bytes([n; 16])
+}
+
+pub(crate) const fn business(n: u8) -> BusinessId {
+    BusinessId::from_bytes([n; 16])
+}
+
+pub(crate) const fn key(n: u8) -> ApiKeyId {
+    ApiKeyId::from_bytes([n; 16])
+}
+
+pub(crate) const fn role(n: u8) -> RoleId {
+    RoleId::from_bytes([n; 16])
+}
+
+pub(crate) const fn digest(n: u8) -> Digest {
+    Digest::from_bytes([n; 32])
+}
+
+pub(crate) fn user_set(n: u8, disabled: bool) -> Change {
+    Change::UserSet(UserState { id: user(n), disabled })
+}
+
+pub(crate) fn business_set(n: u8, disabled: bool) -> Change {
+    Change::BusinessSet(BusinessState { id: business(n), disabled })
+}
+
+pub(crate) fn role_set(n: u8, names: &[&str]) -> Change {
+    let permissions = names.iter().map(|&name| name.to_owned()).collect();
+    Change::RoleSet(RoleState { id: role(n), built_in: None, permissions })
+}
+
+pub(crate) fn member(user_n: u8, business_n: u8, role: RoleId) -> Change {
+    Change::MemberSet(MemberState { user: user(user_n), business: business(business_n), role })
+}
+
+pub(crate) fn member_removed(user_n: u8, business_n: u8) -> Change {
+    Change::MemberRemoved(MemberPlace { user: user(user_n), business: business(business_n) })
+}
+
+pub(crate) fn revoked(n: u8, when: i64) -> Change {
+    Change::ApiKeyRevoked(ApiKeyEnd { id: key(n), at: at(when) })
+}
+
+/// An unrestricted key that inherits, without any end.
+pub(crate) fn key_state(n: u8, owner: u8) -> ApiKeyState {
+    ApiKeyState {
+        id: key(n),
+        digest: digest(n),
+        user: user(owner),
+        name: format!("Key {n}"),
+        environment: Environment::Live,
+        scope: BusinessScope::Unrestricted,
+        permissions: None,
+        user_management: false,
+        allowed_ips: Vec::new(),
+        metadata: None,
+        expires_at: None,
+        revoked_at: None,
+    }
+}
+
+pub(crate) fn key_set(state: ApiKeyState) -> Change {
+    Change::ApiKeySet(Box::new(state))
+}
+
+pub(crate) fn list(names: &[&str]) -> Option<Vec<String>> {
+    Some(names.iter().map(|&name| name.to_owned()).collect())
+}
+
+pub(crate) fn keyring(changes: impl IntoIterator<Item = Change>) -> Keyring {
+    let mut keyring = Keyring::new(catalogue());
+    for change in changes {
+        keyring.apply(change).unwrap();
+    }
+    keyring
+}
+
+/// User 1 owns business 1 and 2 and has key 1.
+pub(crate) fn small() -> Keyring {
+    let owner = BuiltIn::Owner.id();
+    keyring([
+        user_set(1, false),
+        business_set(1, false),
+        business_set(2, false),
+        member(1, 1, owner),
+        member(1, 2, owner),
+        key_set(key_state(1, 1)),
+    ])
+}
+
+/// A question about key `n` and nothing else.
+pub(crate) const fn ask(n: u8) -> Ask {
+    Ask {
+        token: Presented::WellFormed(digest(n)),
+        business: Concerned::None,
+        permission: None,
+        address: None,
+        user_management: false,
+    }
+}
+
+/// The answer in the words of the wire, where the limits have room.
+pub(crate) fn answer(keyring: &Keyring, ask: &Ask, now: Timestamp) -> &'static str {
+    words(&decide(keyring, ask, now, |_| Room::Free))
+}
+
+/// The answer, and how often the limits were asked.
+pub(crate) fn answer_and_charges(keyring: &Keyring, ask: &Ask, now: Timestamp, room: Room) -> (&'static str, u32) {
+    let charges = Cell::new(0);
+    let decision = decide(keyring, ask, now, |_| {
+        charges.set(charges.get() + 1);
+        room
+    });
+    (words(&decision), charges.get())
+}
+
+/// The reason, or the code where it has none.
+pub(crate) fn words(decision: &Decision<'_>) -> &'static str {
+    decision.denial.and_then(portcullis_core::decision::Denial::reason).unwrap_or_else(|| decision.code())
+}
