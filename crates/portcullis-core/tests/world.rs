@@ -99,8 +99,8 @@ pub(crate) fn key_set(state: ApiKeyState) -> Change {
     Change::ApiKeySet(Box::new(state))
 }
 
-pub(crate) fn list(names: &[&str]) -> Option<Vec<String>> {
-    Some(names.iter().map(|&name| name.to_owned()).collect())
+pub(crate) fn list(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
 }
 
 pub(crate) fn keyring(changes: impl IntoIterator<Item = Change>) -> Keyring {

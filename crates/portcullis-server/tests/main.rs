@@ -1,6 +1,11 @@
 //! Everything but unit tests: through the front door, on a real database.
 #![cfg(test)]
 
+mod anonymous_sweep;
 mod api;
+mod credentials;
+mod families;
+mod hostile;
+mod lifecycle;
 mod support;
 mod tidy;

@@ -1,3 +1,11 @@
 //! The JSON API: the files mirror the URLs.
 
+mod api_keys_bounds;
+mod api_keys_create;
+mod api_keys_list;
+mod api_keys_revoke;
+mod businesses;
 mod the_way_of_a_key;
+mod users;
+mod verify;
+mod verify_batch;

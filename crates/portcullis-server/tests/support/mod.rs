@@ -83,6 +83,17 @@ impl Server {
         Self { url: format!("http://{address}"), address, operator, admin, data, clock, client, stop, running }
     }
 
+    /// Tells the server to stop; what is returned ends when it has, with the address it had.
+    pub(crate) fn stop(self) -> impl Future<Output = std::net::SocketAddr> {
+        self.stop.send_replace(true);
+        async move {
+            let Self { running, data, address, .. } = self;
+            running.await.unwrap().unwrap();
+            drop(data);
+            address
+        }
+    }
+
     /// Lets time pass for the server.
     pub(crate) fn pass(&self, milliseconds: i64) {
         self.clock.fetch_add(milliseconds, Ordering::Relaxed);
