@@ -1,1 +1,62 @@
-fn main() {}
+//! One command that prints what things cost, side by side in one run. See the README beside this crate.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+
+mod children;
+mod generator;
+mod http;
+mod in_process;
+mod keys;
+mod memory;
+mod store;
+mod table;
+
+use std::error::Error;
+
+type Done<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    /// How many keys the keyrings have.
+    sizes: [usize; 3],
+    stored_keys: usize,
+    rounds: usize,
+    decisions: usize,
+    http_seconds: f64,
+}
+
+const FULL: Scale = Scale {
+    sizes: [1_000, 100_000, 1_000_000],
+    stored_keys: 1_000_000,
+    rounds: 5,
+    decisions: 1_000_000,
+    http_seconds: 3.0,
+};
+const QUICK: Scale =
+    Scale { sizes: [1_000, 10_000, 100_000], stored_keys: 100_000, rounds: 3, decisions: 200_000, http_seconds: 1.0 };
+
+fn main() -> Done<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let ["child", rest @ ..] = words.as_slice() {
+        return children::be(rest);
+    }
+    if let Some(unknown) = words.iter().find(|word| !matches!(**word, "--quick" | "--json")) {
+        return Err(format!("there is no option {unknown}; there are --quick and --json").into());
+    }
+    measure(if words.contains(&"--quick") { QUICK } else { FULL }, words.contains(&"--json"))
+}
+
+fn measure(scale: Scale, json: bool) -> Done<()> {
+    let mut table = table::Table::new(!json);
+    in_process::measure(&scale, &mut table);
+    memory::measure(&scale, &mut table)?;
+    let directory = tempfile::tempdir()?;
+    let store = store::fill(directory.path(), scale.stored_keys)?;
+    memory::measure_load(directory.path(), scale.stored_keys, &mut table)?;
+    http::measure(&scale, directory.path(), &store, &mut table)?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&table.lines)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! What a key takes: of memory, and of the time of a start. Each figure is that of a process of its own.
+
+use std::path::Path;
+
+use crate::table::Table;
+use crate::{Done, Scale, children};
+
+pub(crate) fn measure(scale: &Scale, table: &mut Table) -> Done<()> {
+    for size in scale.sizes {
+        let count = size.to_string();
+        let mut rounds = Vec::new();
+        for _ in 0..scale.rounds.min(3) {
+            rounds.extend(children::numbers(&["memory", &count])?.first());
+        }
+        table.add(&format!("bytes per key, {size} keys"), "bytes", &rounds, None);
+    }
+    Ok(())
+}
+
+pub(crate) fn measure_load(directory: &Path, count: usize, table: &mut Table) -> Done<()> {
+    let (path, count) = (directory.display().to_string(), count.to_string());
+    let (mut milliseconds, mut bytes) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let numbers = children::numbers(&["load", &path, &count])?;
+        milliseconds.extend(numbers.first());
+        bytes.extend(numbers.get(1));
+    }
+    table.add(&format!("load from SQLite, {count} keys"), "ms", &milliseconds, None);
+    table.add("bytes per key of the whole process", "bytes", &bytes, None);
+    Ok(())
+}
