@@ -167,3 +167,16 @@ async fn the_content_type_is_json_and_said_once() {
         server.send(request.header("content-type", value).body("{\"token\":\"a\"}")).await.ok();
     }
 }
+
+#[tokio::test]
+async fn attack_17_a_body_that_does_not_come_is_not_waited_for() {
+    let server = Server::with("body_read_timeout_seconds = 1").await;
+    let head = format!(
+        "POST /api/v1/verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: 20\r\n\r\n{{\"token\":",
+        server.operator
+    );
+    let (status, answer, body) = raw::send(&server, head.as_bytes()).await;
+    assert_eq!((status, &body["code"]), (408, &json!("REQUEST_TIMEOUT")));
+    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+}

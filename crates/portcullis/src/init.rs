@@ -102,7 +102,7 @@ fn print(made: &Initialised, json: bool) -> Result<(), Failure> {
         password: made.password.as_ref(),
     };
     if json {
-        return output::json(&printed);
+        return output::json_line(&printed);
     }
     let mut text = format!(
         "The store is set up. These are shown this once and cannot be seen again:\n\n  user            {}\n  operator key    {}\n  operator token  {}\n",

@@ -49,8 +49,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let config = running::configure(&flags)?;
     running::start_log(&config)?;
     let app = running::open(config).await?;
-    let made = sample(&app).await.map_err(|error| Failure::new(REFUSED, error.to_string()))?;
+    // Where the address cannot be had, nothing is made: tokens that were never shown would be lost.
     let bound = running::bind(&app).await?;
+    let made = sample(&app).await.map_err(|error| Failure::new(REFUSED, error.to_string()))?;
     let url = format!("http://{}", bound.address);
     print(&args, url, made.as_ref())?;
     running::run(bound).await

@@ -54,6 +54,19 @@ async fn a_revoke_that_returned_survives_kill_9() {
 }
 
 #[test]
+fn an_address_that_is_taken_costs_no_token() {
+    let (first, second) = (directory(), directory());
+    let server = Quickstart::start(first.path());
+    let taken = server.text("url").trim_start_matches("http://").to_owned();
+    let data = second.path().join("store");
+    let refused = portcullis(&["quickstart", "--data", data.to_str().unwrap(), "--listen", &taken]).output().unwrap();
+    printed(&refused, 1);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--listen"));
+    let again = Quickstart::start(second.path());
+    assert!(again.text("token").starts_with("ak_live_"), "the store was still empty");
+}
+
+#[test]
 fn attack_63_a_second_server_on_the_directory_says_so_and_ends() {
     let directory = directory();
     let _server = Quickstart::start(directory.path());

@@ -108,6 +108,7 @@ async fn load(store: &Store, catalogue: &Arc<Catalogue>, now: Timestamp) -> Resu
     let seq = store
         .snapshot(now, &mut |change| keyring.apply(change).map_err(|error| StoreError::Unreadable(error.to_string())))
         .await?;
+    tracing::info!(keys = keyring.len(), seq, "read the whole state into memory");
     Ok((keyring, seq))
 }
 
