@@ -168,6 +168,50 @@ pub struct ListApiKeys {
     pub status: Option<String>,
 }
 
+/// What of a key is changed. A member that is left out stays; `null` clears it; a value sets it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateApiKey {
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Option<Metadata>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub allowed_ips: Option<Option<Vec<String>>>,
+    /// Only to less.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Option<Permissions>>,
+    /// Only to less.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub business_scope: Option<Option<BusinessScopeText>>,
+    /// Only to sooner.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Option<String>>,
+}
+
+/// A member that is there, though it may be `null`.
+#[expect(clippy::option_option, reason = "left out, null and a value are three states")]
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+/// How a key is rotated.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotateApiKey {
+    /// How long the old token goes on working; a day, where it is left out; 0 to 30 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap_seconds: Option<i64>,
+}
+
+/// The answer to a rotation: the new key with its token, and the old one with its end.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RotatedApiKey {
+    pub api_key: ApiKey,
+    pub token: SecretText,
+    pub previous: ApiKey,
+}
+
 /// Why a key is revoked.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -190,6 +234,14 @@ mod tests {
         for bad in ["\"all\"", "{}", "[1]", "true", "null"] {
             assert_eq!(read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_change_tells_what_is_left_out_from_what_is_null() {
+        let read = |text| serde_json::from_str::<UpdateApiKey>(text).unwrap().expires_at;
+        assert_eq!(read("{}"), None);
+        assert_eq!(read("{\"expires_at\":null}"), Some(None));
+        assert_eq!(read("{\"expires_at\":\"x\"}"), Some(Some("x".to_owned())));
     }
 
     #[test]

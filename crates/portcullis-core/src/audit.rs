@@ -31,6 +31,8 @@ actions! {
     MemberSet = "member.set";
     MemberRemoved = "member.removed";
     ApiKeyCreated = "api_key.created";
+    ApiKeyUpdated = "api_key.updated";
+    ApiKeyRotated = "api_key.rotated";
     ApiKeyRevoked = "api_key.revoked";
     OperatorKeyCreated = "operator_key.created";
 }

@@ -24,6 +24,8 @@ pub enum Change {
     MemberRemoved(MemberPlace),
     ApiKeySet(Box<ApiKeyState>),
     ApiKeyRevoked(ApiKeyEnd),
+    /// The key expires at this instant, if not sooner: it was rotated.
+    ApiKeyEnds(ApiKeyEnd),
     OperatorKeySet(OperatorKeyState),
 }
 
@@ -143,7 +145,7 @@ impl Change {
                 user.to_string()
             }
             Self::ApiKeySet(state) => state.id.to_string(),
-            Self::ApiKeyRevoked(end) => end.id.to_string(),
+            Self::ApiKeyRevoked(end) | Self::ApiKeyEnds(end) => end.id.to_string(),
             Self::OperatorKeySet(state) => state.id.to_string(),
         }
     }

@@ -155,6 +155,7 @@ impl Keyring {
             Change::MemberRemoved(place) => return self.remove_member(&place),
             Change::ApiKeySet(state) => return self.set_key(*state),
             Change::ApiKeyRevoked(end) => return self.revoke_key(&end),
+            Change::ApiKeyEnds(end) => return self.end_key(&end),
             Change::OperatorKeySet(state) => self.set_operator(&state),
         }
         Ok(())
@@ -265,6 +266,14 @@ impl Keyring {
         let place = self.key_place(end.id).ok_or_else(|| Unfit(end.id.to_string()))?;
         if let Some(key) = self.keys.get_mut(place as usize) {
             key.revoked_at = key.revoked_at.min(end.at);
+        }
+        Ok(())
+    }
+
+    fn end_key(&mut self, end: &ApiKeyEnd) -> Result<(), Unfit> {
+        let place = self.key_place(end.id).ok_or_else(|| Unfit(end.id.to_string()))?;
+        if let Some(key) = self.keys.get_mut(place as usize) {
+            key.expires_at = key.expires_at.min(end.at);
         }
         Ok(())
     }

@@ -10,8 +10,8 @@ use portcullis_core::scope::BusinessScope;
 use portcullis_core::time::Timestamp;
 
 use crate::world::{
-    answer, answer_and_charges, ask, at, business, business_set, catalogue, digest, key_set, key_state, keyring, list,
-    member, member_removed, permission, revoked, role, role_set, small, user_set, words,
+    answer, answer_and_charges, ask, at, business, business_set, catalogue, digest, ends, key_set, key_state, keyring,
+    list, member, member_removed, permission, revoked, role, role_set, small, user_set, words,
 };
 
 const NOW: Timestamp = at(1_000);
@@ -84,6 +84,15 @@ fn at_the_instant_of_its_expiry_a_key_is_expired() {
     key.expires_at = Some(NOW);
     let world = keyring([user_set(1, false), key_set(key)]);
     assert_eq!(answer(&world, &ask(1), at(999)), "VALID");
+    assert_eq!(answer(&world, &ask(1), NOW), "expired");
+}
+
+#[test]
+fn an_end_that_is_set_later_never_moves_an_earlier_one_back() {
+    let mut world = small();
+    change(&mut world, [ends(1, 1_001)]);
+    assert_eq!(answer(&world, &ask(1), NOW), "VALID");
+    change(&mut world, [ends(1, 1_000), ends(1, 2_000)]);
     assert_eq!(answer(&world, &ask(1), NOW), "expired");
 }
 

@@ -77,6 +77,10 @@ pub(crate) fn revoked(n: u8, when: i64) -> Change {
     Change::ApiKeyRevoked(ApiKeyEnd { id: key(n), at: at(when) })
 }
 
+pub(crate) fn ends(n: u8, when: i64) -> Change {
+    Change::ApiKeyEnds(ApiKeyEnd { id: key(n), at: at(when) })
+}
+
 /// An unrestricted key that inherits, without any end.
 pub(crate) fn key_state(n: u8, owner: u8) -> ApiKeyState {
     ApiKeyState {

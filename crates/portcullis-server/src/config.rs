@@ -20,6 +20,8 @@ pub struct Config {
     pub rotation_due_days: u32,
     pub log: Log,
     pub connections: Connections,
+    /// Variables that look like settings and are none: a misspelt setting must not go unseen.
+    pub unheeded: Vec<String>,
 }
 
 /// What is logged, and how.
@@ -146,6 +148,7 @@ impl Config {
         let mut table: toml::Table = toml::from_str(text)?;
         // What the file says is read by itself first, so that an error in it names its line.
         let _: Written = toml::from_str(text)?;
+        let mut unheeded = Vec::new();
         for (name, value) in environment {
             let Some(setting) = name.strip_prefix("PORTCULLIS_") else { continue };
             let folded = setting.to_ascii_lowercase();
@@ -159,10 +162,11 @@ impl Config {
                     table.extend(one.remove(*known).map(|value| ((*known).to_owned(), value)));
                 }
                 None if OTHERS.contains(&setting) => {}
-                None => tracing::warn!(name, "this variable looks like a setting, but there is none of that name"),
+                None => unheeded.push(name),
             }
         }
-        table.try_into::<Written>()?.try_into()
+        let config: Self = table.try_into::<Written>()?.try_into()?;
+        Ok(Self { unheeded, ..config })
     }
 }
 
@@ -178,6 +182,7 @@ impl TryFrom<Written> for Config {
             catalogue: catalogue(written.catalogue)?,
             rotation_due_days: narrow(within("rotation_due_days", written.rotation_due_days.into(), 1, 36_500)?),
             log: Log { level: written.log_level, format: written.log_format },
+            unheeded: Vec::new(),
             connections: Connections {
                 header_read_timeout_seconds: seconds(
                     "header_read_timeout_seconds",
@@ -264,10 +269,13 @@ mod tests {
                 ("PORTCULLIS_MAX_BODY_BYTES", "4096"),
                 ("PORTCULLIS_CATALOGUE", "{ notes = [\"read\"] }"),
                 ("PORTCULLIS_TOKEN_PREFIX", "acme"),
+                ("PORTCULLIS_LISTN", "x"),
+                ("PORTCULLIS_TOKEN", "x"),
                 ("HOME", "/"),
             ],
         )
         .unwrap();
+        assert_eq!(config.unheeded, ["PORTCULLIS_LISTN"]);
         assert_eq!(config.listen.port(), 2);
         assert_eq!(config.connections.max_body_bytes, 4096);
         assert_eq!(config.token_prefix.as_str(), "acme");

@@ -59,8 +59,9 @@ fn api() -> Router<Arc<App>> {
 fn keys() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(api_keys::list).post(api_keys::create))
-        .route("/{key_id}", get(api_keys::show))
+        .route("/{key_id}", get(api_keys::show).patch(api_keys::update))
         .route("/{key_id}/revoke", post(api_keys::revoke))
+        .route("/{key_id}/rotate", post(api_keys::rotate))
 }
 
 /// What every request and every answer has: a number, a body that says what was wrong, and no place in any cache.

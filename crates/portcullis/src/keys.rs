@@ -1,10 +1,12 @@
-//! `portcullis keys`: make, list, show and revoke API keys.
+//! `portcullis keys`: make, list, show, rotate and revoke API keys.
 
 use clap::Subcommand;
 use portcullis_api::api_keys::{
-    ApiKey, BusinessScope, BusinessScopeText, CreateApiKey, IssuedApiKey, Permissions, RevokeApiKey,
+    ApiKey, BusinessScope, BusinessScopeText, CreateApiKey, IssuedApiKey, Permissions, RevokeApiKey, RotateApiKey,
+    RotatedApiKey,
 };
 use portcullis_api::metadata::Metadata;
+use portcullis_api::secret::SecretText;
 use portcullis_core::id::{ApiKeyId, UserId};
 use reqwest::Method;
 
@@ -35,6 +37,18 @@ pub(crate) enum Command {
         #[command(flatten)]
         of: OfUser,
         key: ApiKeyId,
+    },
+    /// Give a key a new token; the old one goes on for a while
+    #[command(after_help = "\
+Rotating in four steps: rotate, put the new token where the old one is, see that it works, and let the old one end by itself
+(or revoke it at once).")]
+    Rotate {
+        #[command(flatten)]
+        of: OfUser,
+        key: ApiKeyId,
+        /// How long the old token goes on working, in seconds; a day, where it is left out
+        #[arg(long, value_name = "SECONDS")]
+        overlap_seconds: Option<i64>,
     },
     /// End a key for ever: when this returns, it is dead everywhere
     Revoke {
@@ -103,6 +117,17 @@ pub(crate) async fn run(ask: &Ask, command: Command) -> Result<(), Failure> {
             let path = format!("/users/{}/api-keys/{key}", of.user);
             show(ask, &client.get::<ApiKey>(&path).await?.data)
         }
+        Command::Rotate { of, key, overlap_seconds } => {
+            let path = format!("/users/{}/api-keys/{key}/rotate", of.user);
+            let body = RotateApiKey { overlap_seconds };
+            let made = client.send::<RotatedApiKey>(Method::POST, &path, Some(&body)).await?.data;
+            if ask.json {
+                return output::json(&made);
+            }
+            show(ask, &made.api_key)?;
+            output::text(&format!("\nThe old token works until {}.\n", or_dash(made.previous.expires_at)))?;
+            show_once(&made.token)
+        }
         Command::Revoke { of, key, reason } => {
             let path = format!("/users/{}/api-keys/{key}/revoke", of.user);
             let body = RevokeApiKey { reason };
@@ -119,7 +144,11 @@ async fn make(ask: &Ask, client: &Client, create: Create) -> Result<(), Failure>
         return output::json(&made);
     }
     show(ask, &made.api_key)?;
-    output::text(&format!("\nThe token, shown this once; it cannot be seen again:\n\n  {}\n", made.token.expose()))
+    show_once(&made.token)
+}
+
+fn show_once(token: &SecretText) -> Result<(), Failure> {
+    output::text(&format!("\nThe token, shown this once; it cannot be seen again:\n\n  {}\n", token.expose()))
 }
 
 fn wanted(create: Create) -> Result<CreateApiKey, Failure> {

@@ -48,7 +48,7 @@ enum Command {
     Quickstart(quickstart::Args),
     Init(init::Args),
     Serve(serve::Args),
-    /// Make, list, show and revoke API keys
+    /// Make, list, show, rotate and revoke API keys
     Keys {
         #[command(flatten)]
         ask: Ask,

@@ -51,7 +51,11 @@ pub(crate) fn start_log(config: &Config) -> Result<(), Failure> {
         LogFormat::Json => log.json().try_init(),
         LogFormat::Text => log.with_ansi(crate::output::colours_on_stderr()).try_init(),
     };
-    started.map_err(|error| Failure::new(FAILED, error.to_string()))
+    started.map_err(|error| Failure::new(FAILED, error.to_string()))?;
+    for variable in &config.unheeded {
+        tracing::warn!(variable, "this looks like a setting, but there is none of that name");
+    }
+    Ok(())
 }
 
 /// Opens the store and reads it into memory.

@@ -49,6 +49,13 @@ fn a_key_from_creation_to_its_end() {
     assert!(run(&["keys", "show", "--user", user, id], 0).contains("contacts:read"));
     assert!(run(&["keys", "revoke", "--user", user, id, "--reason", "left the team"], 0).contains("left the team"));
     printed(&with_input(&mut server.command(&["verify"]), token), 10);
+    let other = server.text("api_key_id");
+    let rotated = json(&run(&["keys", "rotate", "--user", user, other, "--overlap-seconds", "0", "--json"], 0));
+    assert_eq!((&rotated["previous"]["id"], &rotated["previous"]["status"]), (&other.into(), &"expired".into()));
+    printed(&with_input(&mut server.command(&["verify"]), rotated["token"].as_str().unwrap()), 0);
+    printed(&with_input(&mut server.command(&["verify"]), server.text("token")), 10);
+    let successor = rotated["api_key"]["id"].as_str().unwrap();
+    assert!(run(&["keys", "rotate", "--user", user, successor], 0).contains("shown this once"));
     let revoked = json(&run(&["keys", "list", "--user", user, "--status", "revoked", "--json"], 0));
     assert_eq!(revoked["data"].as_array().unwrap().len(), 1);
 }

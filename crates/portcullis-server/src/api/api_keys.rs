@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::{RawPathParams, State};
 use portcullis_api::api_keys::{
-    ApiKey, BusinessScope, CreateApiKey, IssuedApiKey, ListApiKeys, Permissions, RevokeApiKey,
+    ApiKey, BusinessScope, CreateApiKey, IssuedApiKey, ListApiKeys, Permissions, RevokeApiKey, RotateApiKey,
+    RotatedApiKey, UpdateApiKey,
 };
 use portcullis_api::metadata::Metadata;
 use portcullis_api::secret::SecretText;
@@ -39,6 +40,30 @@ pub(crate) async fn create(
 
 pub(crate) async fn show(State(app): State<Arc<App>>, of: OfAccount<KeysRead>, path: RawPathParams) -> Answer<ApiKey> {
     Ok(success(wire(&app, api_keys::show(&app, &of.account, key_id(&path)?).await?)))
+}
+
+pub(crate) async fn update(
+    State(app): State<Arc<App>>,
+    of: OfAccount<KeysWrite>,
+    From(origin): From,
+    path: RawPathParams,
+    JsonBody(wanted): JsonBody<UpdateApiKey>,
+) -> Answer<ApiKey> {
+    let id = key_id(&path)?;
+    Ok(success(wire(&app, api_keys::update(&app, &of.caller, &of.account, origin, id, &wanted).await?)))
+}
+
+pub(crate) async fn rotate(
+    State(app): State<Arc<App>>,
+    of: OfAccount<KeysWrite>,
+    From(origin): From,
+    path: RawPathParams,
+    OptionalJsonBody(wanted): OptionalJsonBody<RotateApiKey>,
+) -> Created<RotatedApiKey> {
+    let id = key_id(&path)?;
+    let rotated = api_keys::rotate(&app, &of.caller, &of.account, origin, id, &wanted).await?;
+    let token = SecretText::new(rotated.token.reveal().to_owned());
+    Ok(created(RotatedApiKey { api_key: wire(&app, rotated.key), token, previous: wire(&app, rotated.previous) }))
 }
 
 pub(crate) async fn revoke(

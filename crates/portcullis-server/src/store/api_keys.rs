@@ -6,7 +6,7 @@ use portcullis_core::scope::{Account, BusinessScope};
 use portcullis_core::time::Timestamp;
 use portcullis_core::token::{Digest, Environment};
 
-use super::{Edit, Slice, Store, StoreError, from_json, instant, millis, on, to_json, typed};
+use super::{Edit, Slice, Store, StoreError, digest, from_json, instant, millis, on, to_json, typed};
 
 /// A key's record, without anything a token could be found by.
 #[derive(Debug, Clone)]
@@ -168,9 +168,9 @@ impl Edit {
         pepper_version: i64,
     ) -> Result<(), StoreError> {
         const KEY: &str = "INSERT INTO api_keys (id, family_id, user_id, name, environment, prefix, hint, digest,
-            pepper_version, unrestricted, permissions, user_management, allowed_ips, metadata, created_at, expires_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-        const BUSINESS: &str = "INSERT INTO api_key_businesses (key_id, business_id) VALUES ($1, $2)";
+            pepper_version, unrestricted, permissions, user_management, allowed_ips, metadata, created_at, expires_at,
+            rotated_from)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
         let id = key.id.to_string();
         let permissions = key.permissions.as_ref().map(to_json).transpose()?;
         let allowed_ips = to_json(&key.allowed_ips)?;
@@ -191,18 +191,10 @@ impl Edit {
             .bind(&key.metadata)
             .bind(key.created_at.as_millis())
             .bind(millis(key.expires_at))
+            .bind(key.rotated_from.map(|id| id.to_string()))
             .execute(&mut **db)
             .await)?;
-        if let BusinessScope::Only(businesses) = &key.scope {
-            for business in businesses {
-                on!(&mut self.engine, |db| sqlx::query(BUSINESS)
-                    .bind(&id)
-                    .bind(business.to_string())
-                    .execute(&mut **db)
-                    .await)?;
-            }
-        }
-        Ok(())
+        self.insert_businesses(&id, &key.scope).await
     }
 
     pub(crate) async fn api_key(&mut self, account: &Account, id: ApiKeyId) -> Result<ApiKey, StoreError> {
@@ -214,6 +206,50 @@ impl Edit {
         let businesses: Vec<String> =
             on!(&mut self.engine, |db| sqlx::query_scalar(BUSINESSES).bind(&row.id).fetch_all(&mut **db).await)?;
         row.with(&businesses)
+    }
+
+    /// The digest that an updated key keeps.
+    pub(crate) async fn api_key_digest(&mut self, account: &Account, id: ApiKeyId) -> Result<Digest, StoreError> {
+        const SQL: &str = "SELECT digest FROM api_keys WHERE user_id = $1 AND id = $2";
+        let bytes: Vec<u8> = on!(&mut self.engine, |db| sqlx::query_scalar(SQL)
+            .bind(account.user().to_string())
+            .bind(id.to_string())
+            .fetch_one(&mut **db)
+            .await)?;
+        digest(&bytes)
+    }
+
+    /// Writes what of a key may change.
+    pub(crate) async fn update_api_key(&mut self, account: &Account, key: &ApiKey) -> Result<(), StoreError> {
+        const KEY: &str = "UPDATE api_keys SET name = $3, unrestricted = $4, permissions = $5, allowed_ips = $6,
+            metadata = $7, expires_at = $8, rotated_to = $9 WHERE user_id = $1 AND id = $2";
+        const BUSINESSES_GO: &str = "DELETE FROM api_key_businesses WHERE key_id = $1";
+        let id = key.id.to_string();
+        let permissions = key.permissions.as_ref().map(to_json).transpose()?;
+        let allowed_ips = to_json(&key.allowed_ips)?;
+        on!(&mut self.engine, |db| sqlx::query(KEY)
+            .bind(account.user().to_string())
+            .bind(&id)
+            .bind(&key.name)
+            .bind(key.scope == BusinessScope::Unrestricted)
+            .bind(permissions)
+            .bind(allowed_ips)
+            .bind(&key.metadata)
+            .bind(millis(key.expires_at))
+            .bind(key.rotated_to.map(|id| id.to_string()))
+            .execute(&mut **db)
+            .await)?;
+        on!(&mut self.engine, |db| sqlx::query(BUSINESSES_GO).bind(&id).execute(&mut **db).await)?;
+        self.insert_businesses(&id, &key.scope).await
+    }
+
+    async fn insert_businesses(&mut self, id: &str, scope: &BusinessScope) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO api_key_businesses (key_id, business_id) VALUES ($1, $2)";
+        let BusinessScope::Only(businesses) = scope else { return Ok(()) };
+        for business in businesses {
+            on!(&mut self.engine, |db| sqlx::query(SQL).bind(id).bind(business.to_string()).execute(&mut **db).await)?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn set_api_key_revoked(

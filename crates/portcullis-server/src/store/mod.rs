@@ -21,6 +21,7 @@ pub(crate) mod users;
 use std::path::Path;
 
 use portcullis_core::time::Timestamp;
+use portcullis_core::token::Digest;
 
 /// Something of each engine: its pool, or its transaction. PostgreSQL becomes the second variant.
 #[derive(Debug)]
@@ -144,4 +145,8 @@ fn instant(millis: Option<i64>) -> Option<Timestamp> {
 
 fn millis(instant: Option<Timestamp>) -> Option<i64> {
     instant.map(Timestamp::as_millis)
+}
+
+fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
+    bytes.try_into().map(Digest::from_bytes).map_err(|_| StoreError::Unreadable("a digest".to_owned()))
 }

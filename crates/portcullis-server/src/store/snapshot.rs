@@ -10,9 +10,9 @@ use portcullis_core::keyring::TOMBSTONE_DAYS;
 use portcullis_core::role::BuiltIn;
 use portcullis_core::scope::BusinessScope;
 use portcullis_core::time::Timestamp;
-use portcullis_core::token::{Digest, Environment};
+use portcullis_core::token::Environment;
 
-use super::{Store, StoreError, from_json, instant, on, typed};
+use super::{Store, StoreError, digest, from_json, instant, on, typed};
 
 #[derive(sqlx::FromRow)]
 struct KeyRow {
@@ -55,10 +55,6 @@ impl KeyRow {
             revoked_at: instant(self.revoked_at),
         })))
     }
-}
-
-fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
-    bytes.try_into().map(Digest::from_bytes).map_err(|_| StoreError::Unreadable("a digest".to_owned()))
 }
 
 impl Store {

@@ -4,6 +4,8 @@ mod api_keys_bounds;
 mod api_keys_create;
 mod api_keys_list;
 mod api_keys_revoke;
+mod api_keys_rotate;
+mod api_keys_update;
 mod businesses;
 mod the_way_of_a_key;
 mod users;

@@ -137,6 +137,11 @@ impl Server {
         self.send(self.request(Method::PUT, path).bearer_auth(&self.operator).json(body)).await
     }
 
+    /// A PATCH with this token.
+    pub(crate) async fn patch(&self, token: &str, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::PATCH, path).bearer_auth(token).json(body)).await
+    }
+
     /// A DELETE as the operator.
     pub(crate) async fn op_delete(&self, path: &str) -> Answer {
         self.send(self.request(Method::DELETE, path).bearer_auth(&self.operator)).await

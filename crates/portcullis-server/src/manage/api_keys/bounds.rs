@@ -2,20 +2,30 @@
 
 use portcullis_core::permission::{Catalogue, PermissionSet};
 use portcullis_core::role::BuiltIn;
-use portcullis_core::scope::BusinessScope;
+use portcullis_core::scope::{Account, BusinessScope, Caller};
 
 use super::draft::Draft;
+use crate::app::App;
 use crate::error::Error;
+use crate::manage::Editing;
 use crate::store::api_keys::ApiKey;
 use crate::store::members::Membership;
 
-/// Refuses a draft that is in any respect more than the key that asks for it.
-pub(super) fn check(
+/// Where a key asks: refuses a draft that is in any respect more than that key.
+pub(super) async fn check(
+    app: &App,
+    editing: &mut Editing<'_>,
+    caller: &Caller,
+    account: &Account,
     draft: &Draft,
-    acting: &ApiKey,
     memberships: &[Membership],
-    catalogue: &Catalogue,
 ) -> Result<(), Error> {
+    let Caller::ApiKey { id, .. } = *caller else { return Ok(()) };
+    let acting = editing.rows.api_key(account, id).await?;
+    within(draft, &acting, memberships, &app.catalogue)
+}
+
+fn within(draft: &Draft, acting: &ApiKey, memberships: &[Membership], catalogue: &Catalogue) -> Result<(), Error> {
     if !draft.scope.is_within(&acting.scope) {
         return Err(broader("business", "The new key would reach businesses that this one does not.", None));
     }

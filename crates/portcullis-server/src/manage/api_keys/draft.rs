@@ -4,18 +4,19 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use portcullis_api::api_keys::{BusinessScopeText, CreateApiKey, Permissions};
+use portcullis_api::api_keys::{BusinessScopeText, CreateApiKey, Permissions, UpdateApiKey};
 use portcullis_api::metadata::Metadata;
 use portcullis_api::problem::FieldError;
 use portcullis_api::time::Time;
 use portcullis_core::id::BusinessId;
-use portcullis_core::permission::Catalogue;
+use portcullis_core::permission::{Catalogue, Grant};
 use portcullis_core::scope::BusinessScope;
 use portcullis_core::time::Timestamp;
 use portcullis_core::token::Environment;
 
 use crate::error::Error;
 use crate::manage::text;
+use crate::store::api_keys::ApiKey;
 use crate::store::members::Membership;
 
 const MOST_ADDRESSES: usize = 64;
@@ -57,6 +58,68 @@ pub(super) fn read(wanted: &CreateApiKey, catalogue: &Catalogue, now: Timestamp)
 }
 
 impl Draft {
+    /// The settings of a key that is there.
+    pub(super) fn of(key: &ApiKey) -> Self {
+        Self {
+            name: key.name.clone(),
+            environment: key.environment,
+            expires_at: key.expires_at,
+            scope: key.scope.clone(),
+            permissions: key.permissions.clone(),
+            user_management: key.user_management,
+            allowed_ips: key.allowed_ips.clone(),
+            metadata: key.metadata.clone(),
+        }
+    }
+
+    /// These settings with the members that are given in place of their own. What a key may do can only become less.
+    pub(super) fn changed(
+        mut self,
+        wanted: &UpdateApiKey,
+        catalogue: &Catalogue,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        const ONLY_LESS: &str = "can only be narrowed: make a new key for more";
+        let mut errors = Vec::new();
+        if let Some(name) = &wanted.name {
+            text::check(&mut errors, "/name", name.as_deref().unwrap_or_default(), text::NAME);
+            self.name = name.clone().unwrap_or_default();
+        }
+        if let Some(blocks) = &wanted.allowed_ips {
+            self.allowed_ips = addresses(&mut errors, blocks.as_deref().unwrap_or_default());
+        }
+        if let Some(notes) = &wanted.metadata {
+            self.metadata = metadata(&mut errors, notes.as_ref());
+        }
+        let only_less = |errors: &mut Vec<FieldError>, pointer, less: bool| {
+            if !less {
+                errors.push(error(pointer, ONLY_LESS));
+            }
+        };
+        if let Some(names) = &wanted.permissions {
+            let names = permissions(&mut errors, names.as_ref(), catalogue);
+            let grant = |names: &Option<Vec<String>>| {
+                names.as_ref().map_or(Grant::Inherit, |names| Grant::List(catalogue.set(names)))
+            };
+            only_less(&mut errors, "/permissions", grant(&names).is_within(grant(&self.permissions)));
+            self.permissions = names;
+        }
+        if let Some(businesses) = &wanted.business_scope {
+            let businesses = scope(&mut errors, businesses.as_ref());
+            only_less(&mut errors, "/business_scope", businesses.is_within(&self.scope));
+            self.scope = businesses;
+        }
+        if let Some(end) = &wanted.expires_at {
+            let had_errors = errors.len();
+            let end = expiry(&mut errors, end.as_deref(), now);
+            let sooner = self.expires_at.is_none_or(|own| end.is_some_and(|end| end <= own));
+            let wrong_already = errors.len() > had_errors;
+            only_less(&mut errors, "/expires_at", sooner || wrong_already);
+            self.expires_at = end;
+        }
+        if errors.is_empty() { Ok(self) } else { Err(Error::Validation(errors)) }
+    }
+
     /// Whether the owner is a member of every business that the key is restricted to. A business that does not exist and one
     /// of somebody else are the same answer.
     pub(super) fn check_businesses(&self, memberships: &[Membership]) -> Result<(), Error> {

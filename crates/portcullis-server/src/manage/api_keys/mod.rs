@@ -1,7 +1,9 @@
-//! API keys: make, list, show, revoke.
+//! API keys: make, list, show, change, rotate, revoke.
 
 mod bounds;
 mod draft;
+mod rotate;
+mod update;
 
 use portcullis_api::api_keys::{CreateApiKey, ListApiKeys, RevokeApiKey};
 use portcullis_core::audit::{AuditAction, AuditEvent, Origin};
@@ -9,9 +11,11 @@ use portcullis_core::change::{ApiKeyEnd, ApiKeyState, Change};
 use portcullis_core::id::{ApiKeyId, FamilyId};
 use portcullis_core::operator::OperatorGrant;
 use portcullis_core::scope::{Account, Caller};
+use portcullis_core::time::Timestamp;
 use portcullis_core::token::{Digest, Token};
 use serde_json::json;
 
+use self::draft::Draft;
 use super::paging::Listing;
 use super::{Editing, text};
 use crate::app::App;
@@ -19,6 +23,8 @@ use crate::error::Error;
 use crate::secrets::PEPPER_VERSION;
 pub(crate) use crate::store::api_keys::ApiKey;
 use crate::store::api_keys::Status;
+pub(crate) use rotate::rotate;
+pub(crate) use update::update;
 
 pub(crate) async fn list(
     app: &App,
@@ -60,14 +66,29 @@ pub(crate) async fn create(
     editing.rows.user(account).await?;
     let memberships = editing.rows.memberships(account).await?;
     draft.check_businesses(&memberships)?;
-    if let Caller::ApiKey { id, .. } = *caller {
-        let acting = editing.rows.api_key(account, id).await?;
-        bounds::check(&draft, &acting, &memberships, &app.catalogue)?;
-    }
+    bounds::check(app, &mut editing, caller, account, &draft, &memberships).await?;
+    let family = FamilyId::new(editing.now, &app.dice);
+    let (key, token, digest) = issue(app, &mut editing, account, draft, (family, None)).await?;
+    editing.tell(
+        event(AuditAction::ApiKeyCreated, &key, None, Some(told(&key))),
+        Some(Change::ApiKeySet(Box::new(state(&key, digest)))),
+    );
+    editing.commit().await?;
+    Ok((key, token))
+}
+
+/// Mints the token of a draft and writes its key, in a family, and as the successor of another where it is one.
+async fn issue(
+    app: &App,
+    editing: &mut Editing<'_>,
+    account: &Account,
+    draft: Draft,
+    (family, rotated_from): (FamilyId, Option<ApiKeyId>),
+) -> Result<(ApiKey, Token, Digest), Error> {
     let token = Token::mint(&app.config.token_prefix, draft.environment, &app.dice);
     let key = ApiKey {
         id: ApiKeyId::new(editing.now, &app.dice),
-        family: FamilyId::new(editing.now, &app.dice),
+        family,
         user: account.user(),
         prefix: format!("{}_{}_", app.config.token_prefix.as_str(), draft.environment.name()),
         hint: token.hint().to_owned(),
@@ -83,16 +104,11 @@ pub(crate) async fn create(
         revoked_at: None,
         revoked_reason: None,
         rotated_to: None,
-        rotated_from: None,
+        rotated_from,
     };
     let digest = app.pepper.digest_of_new(&token);
     editing.rows.insert_api_key(account, &key, &digest, PEPPER_VERSION).await?;
-    editing.tell(
-        event(AuditAction::ApiKeyCreated, &key, None, Some(told(&key))),
-        Some(Change::ApiKeySet(Box::new(state(&key, digest)))),
-    );
-    editing.commit().await?;
-    Ok((key, token))
+    Ok((key, token, digest))
 }
 
 /// Ends a key for ever. Doing it again changes nothing, and waits like the first time.
@@ -126,6 +142,17 @@ pub(crate) async fn revoke(
     Ok(key)
 }
 
+/// A key that ended, or that was rotated, is not changed any more.
+fn check_live(key: &ApiKey, now: Timestamp) -> Result<(), Error> {
+    let over = match key.status(now) {
+        Status::Revoked => "This key is revoked, and stays so: make a new one.",
+        Status::Expired => "This key has expired, and stays so: make a new one.",
+        Status::Active if key.rotated_to.is_some() => "This key was rotated already: go on with its successor.",
+        Status::Active => return Ok(()),
+    };
+    Err(Error::Conflict(over.to_owned()))
+}
+
 /// What a decision must know of a key.
 fn state(key: &ApiKey, digest: Digest) -> ApiKeyState {
     ApiKeyState {
@@ -154,6 +181,7 @@ fn told(key: &ApiKey) -> serde_json::Value {
         "permissions": key.permissions,
         "user_management": key.user_management,
         "allowed_ips": key.allowed_ips,
+        "metadata": key.metadata,
         "expires_at": key.expires_at,
     })
 }
