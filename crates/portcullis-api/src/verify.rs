@@ -33,6 +33,9 @@ pub struct Verify {
     /// A path at or below `/api/v1/user` needs user management.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Tells of each of the nine rules how it went; charges nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explain: bool,
 }
 
 /// Up to 100 questions, answered in their order.
@@ -66,6 +69,18 @@ pub struct Decision<'a> {
     pub metadata: Option<&'a RawValue>,
     /// `null`: no limit is enforced on the key.
     pub rate_limit: Option<RateLimit>,
+    /// The nine rules in their order, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Vec<Explained>>,
+}
+
+/// How one rule went, and what it compared.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Explained {
+    pub rule: String,
+    /// `passed`, `failed`, or `skipped`: an earlier rule had failed.
+    pub outcome: String,
+    pub detail: String,
 }
 
 /// Where the request may act: `"*"` (all businesses of the key's owner) or a list.

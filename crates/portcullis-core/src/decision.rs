@@ -163,6 +163,21 @@ impl Denial {
         }
     }
 
+    /// The rule that it is the failure of, from 1 to 9.
+    pub const fn rule(self) -> usize {
+        match self {
+            Self::Malformed => 1,
+            Self::Unknown => 2,
+            Self::Revoked | Self::Expired => 3,
+            Self::UserDisabled => 4,
+            Self::IpAddress => 5,
+            Self::RateLimited => 6,
+            Self::Business | Self::BusinessDisabled => 7,
+            Self::Permission(_) => 8,
+            Self::UserManagement => 9,
+        }
+    }
+
     /// One sentence for a person.
     pub const fn message(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use portcullis_api::envelope::Success;
 use portcullis_api::secret::SecretText;
-use portcullis_api::verify::{Businesses, Decision, Verify};
+use portcullis_api::verify::{Businesses, Decision, Explained, Verify};
 use reqwest::Method;
 
 use crate::client::{self, Ask, Client};
@@ -19,7 +19,8 @@ use crate::output::{self, or_dash};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   printenv KEY | portcullis verify --permission contacts:read
-  portcullis verify --token-file ./key --permission calls --method POST --business biz_…")]
+  portcullis verify --token-file ./key --permission calls --method POST --business biz_…
+  portcullis verify --token-file ./key --permission contacts:write --explain")]
 pub(crate) struct Args {
     /// The file that holds the token
     #[arg(long, value_name = "FILE")]
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// The request's path
     #[arg(long)]
     path: Option<String>,
+    /// Tell of each of the nine rules how it went
+    #[arg(long)]
+    explain: bool,
 }
 
 pub(crate) async fn run(ask: &Ask, args: Args) -> Result<(), Failure> {
@@ -51,6 +55,7 @@ pub(crate) async fn run(ask: &Ask, args: Args) -> Result<(), Failure> {
         gate: None,
         method: args.method,
         path: args.path,
+        explain: args.explain,
     };
     let text = client.call(Method::POST, "/verify", Some(&question)).await?;
     let decision = client::read::<Success<Decision<'_>>>(&text)?.data;
@@ -97,5 +102,9 @@ fn show(ask: &Ask, decision: &Decision<'_>) -> Result<(), Failure> {
         ("businesses", businesses),
         ("permissions", or_dash(permissions)),
         ("expires", or_dash(decision.expires_at)),
-    ])
+    ])?;
+    let Some(rules) = &decision.explanation else { return Ok(()) };
+    output::text("\n")?;
+    let row = |rule: &Explained| vec![rule.rule.clone(), rule.outcome.clone(), rule.detail.clone()];
+    output::table(&["rule", "outcome", "because"], rules.iter().map(row).collect(), "There are no rules.")
 }

@@ -42,6 +42,9 @@ fn a_key_from_creation_to_its_end() {
     let elsewhere = ["verify", "--ip", "11.1.2.3", "--json"];
     assert_eq!(json(&printed(&with_input(&mut server.command(&elsewhere), token), 10))["reason"], "ip_address");
 
+    let why = printed(&with_input(&mut server.command(&["verify", "--ip", "11.1.2.3", "--explain"]), token), 10);
+    assert!(why.contains("from 11.1.2.3; allowed: 10.0.0.0/8"), "{why}");
+
     let listed = json(&run(&["keys", "list", "--user", user, "--json"], 0));
     assert_eq!(listed["data"][0]["id"], id);
     assert_eq!(listed["next_cursor"], Value::Null);

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::{KeyRecord, Keyring, Place, TOMBSTONE_DAYS, UserRecord};
 use crate::id::{ApiKeyId, BusinessId, UserId};
 use crate::permission::{Grant, PermissionSet};
@@ -65,6 +67,10 @@ impl<'k> Key<'k> {
         self.record.revoked_at != Timestamp::NEVER
     }
 
+    pub fn revoked_at(&self) -> Option<Timestamp> {
+        self.is_revoked().then_some(self.record.revoked_at)
+    }
+
     /// The instant itself is too late.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.record.expires_at <= now
@@ -93,6 +99,16 @@ impl<'k> Key<'k> {
         list.is_some_and(|list| list.iter().any(|block| block.contains(&address)))
     }
 
+    /// The blocks that a request may come from; `None` is from anywhere.
+    pub fn allow_list(&self) -> Option<&'k [IpNet]> {
+        self.keyring.allow_lists.at(self.record.allowed?).map(Vec::as_slice)
+    }
+
+    /// What the owner's role allows in `business`, whatever the key may do there. `None` where they are no member.
+    pub fn role_in(&self, business: BusinessId) -> Option<PermissionSet> {
+        self.keyring.roles.at(self.membership(business)?.1).copied()
+    }
+
     /// The businesses in the key's scope of which its owner is a member, disabled ones among them.
     pub fn reach(&self) -> impl Iterator<Item = Reached> + use<'k> {
         let key = *self;
@@ -101,10 +117,14 @@ impl<'k> Key<'k> {
 
     /// What the key may do in `business`: `None` where it is out of scope, or its owner is no member, or there is no such business.
     pub fn reach_into(&self, business: BusinessId) -> Option<Reached> {
+        self.reached(self.membership(business)?)
+    }
+
+    fn membership(&self, business: BusinessId) -> Option<(Place, Place)> {
         let business = self.keyring.businesses.place(&business).ok()?;
         let memberships = &self.owner.memberships;
         let at = memberships.binary_search_by_key(&business, |&(business, _)| business).ok()?;
-        self.reached(*memberships.get(at)?)
+        memberships.get(at).copied()
     }
 
     fn reached(&self, (business, role): (Place, Place)) -> Option<Reached> {

@@ -36,8 +36,7 @@ pub(crate) async fn one(
     if !errors.is_empty() {
         return Err(Error::Validation(errors));
     }
-    let written = verify::check(&app, &ask, |decision| write(&Success::of(wire(&app.catalogue, decision))));
-    json(written.map_err(unavailable)?)
+    json(answer(&app, &question, &ask, |decision| write(&Success::of(decision))))
 }
 
 pub(crate) async fn batch(
@@ -57,15 +56,31 @@ pub(crate) async fn batch(
         return Err(Error::Validation(errors));
     }
     let mut body = b"{\"success\":true,\"data\":[".to_vec();
-    for (place, ask) in asks.iter().enumerate() {
+    for (place, (question, ask)) in batch.requests.iter().zip(&asks).enumerate() {
         if place > 0 {
             body.push(b',');
         }
-        let written = verify::check(&app, ask, |decision| write(&wire(&app.catalogue, decision)));
-        body.append(&mut written.map_err(unavailable)??);
+        body.append(&mut answer(&app, question, ask, |decision| write(&decision))?);
     }
     body.extend_from_slice(b"]}");
     json(Ok(body))
+}
+
+/// Decides, and has the answer written while the state it was made on is at hand.
+fn answer(
+    app: &App,
+    question: &Verify,
+    ask: &Ask,
+    written: impl FnOnce(Decision<'_>) -> Result<Vec<u8>, Error>,
+) -> Result<Vec<u8>, Error> {
+    let answered = if question.explain {
+        verify::check_explained(app, ask, |decision, explanation| {
+            written(Decision { explanation: Some(explanation), ..wire(&app.catalogue, decision) })
+        })
+    } else {
+        verify::check(app, ask, |decision| written(wire(&app.catalogue, decision)))
+    };
+    answered.map_err(unavailable)?
 }
 
 /// Turns a question into what the decision asks, and notes in `errors` what cannot be asked.
@@ -131,6 +146,7 @@ fn wire<'a>(catalogue: &'a Catalogue, decision: &decision::Decision<'a>) -> Deci
         expires_at: key.and_then(|key| key.expires_at()).map(Into::into),
         metadata: key.and_then(|key| serde_json::from_str(key.metadata().unwrap_or("{}")).ok()),
         rate_limit: None,
+        explanation: None,
     }
 }
 

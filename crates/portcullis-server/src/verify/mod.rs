@@ -1,7 +1,9 @@
 //! The data plane: from a request to a decision, with nothing but memory on the way.
 
 pub(crate) mod credentials;
+mod explain;
 
+use portcullis_api::verify::Explained;
 use portcullis_core::decision::{Ask, Decision, Presented, Room, decide};
 use portcullis_core::id::OperatorKeyId;
 use portcullis_core::operator::OperatorGrants;
@@ -19,6 +21,19 @@ pub(crate) fn check<T>(app: &App, ask: &Ask, answer: impl FnOnce(&Decision<'_>) 
     let keyring = app.node.keyring().ok_or(NoMemory)?;
     let now = app.clock.now();
     Ok(answer(&decide(&keyring, ask, now, |_| Room::Free)))
+}
+
+/// Like [`check`], with the nine rules explained; nothing is charged.
+pub(crate) fn check_explained<T>(
+    app: &App,
+    ask: &Ask,
+    answer: impl FnOnce(&Decision<'_>, Vec<Explained>) -> T,
+) -> Result<T, NoMemory> {
+    let keyring = app.node.keyring().ok_or(NoMemory)?;
+    let now = app.clock.now();
+    let decision = decide(&keyring, ask, now, |_| Room::Free);
+    let explanation = explain::explain(&decision, ask, &app.catalogue, now);
+    Ok(answer(&decision, explanation))
 }
 
 /// Rule 1, and the digest that the key is looked up by. A text of another form is never hashed.

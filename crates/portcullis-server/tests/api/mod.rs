@@ -11,3 +11,4 @@ mod the_way_of_a_key;
 mod users;
 mod verify;
 mod verify_batch;
+mod verify_explain;
