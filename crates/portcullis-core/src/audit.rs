@@ -35,6 +35,7 @@ actions! {
     ApiKeyRotated = "api_key.rotated";
     ApiKeyRevoked = "api_key.revoked";
     OperatorKeyCreated = "operator_key.created";
+    OperatorKeyRevoked = "operator_key.revoked";
 }
 
 /// Who did it.

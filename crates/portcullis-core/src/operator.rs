@@ -53,8 +53,19 @@ impl OperatorGrants {
         self.0 & (1 << grant as u16) != 0
     }
 
+    /// The first grant of `wanted` that is not here.
+    pub fn lacks(self, wanted: Self) -> Option<OperatorGrant> {
+        wanted.iter().find(|grant| !self.contains(*grant))
+    }
+
     pub fn iter(self) -> impl Iterator<Item = OperatorGrant> {
         OperatorGrant::ALL.iter().copied().filter(move |grant| self.contains(*grant))
+    }
+}
+
+impl From<OperatorGrant> for OperatorGrants {
+    fn from(grant: OperatorGrant) -> Self {
+        std::iter::once(grant).collect()
     }
 }
 
@@ -76,5 +87,8 @@ mod tests {
         assert_eq!(OperatorGrants::default().iter().count(), 0);
         assert_eq!(OperatorGrant::from_name("keys:write"), Some(OperatorGrant::KeysWrite));
         assert_eq!(OperatorGrant::from_name("*"), None);
+        assert_eq!(set.lacks(OperatorGrants::all()), Some(OperatorGrant::KeysRead));
+        assert_eq!(OperatorGrants::all().lacks(set), None);
+        assert_eq!(set.lacks(OperatorGrant::KeysVerify.into()), None);
     }
 }

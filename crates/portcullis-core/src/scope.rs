@@ -56,7 +56,25 @@ impl Platform {
     }
 }
 
+/// Proof that a caller is an operator, and what it may therefore give to another. Only [`Caller::peers`] makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peers(OperatorGrants);
+
+impl Peers {
+    pub const fn grants(&self) -> OperatorGrants {
+        self.0
+    }
+}
+
 impl Caller {
+    /// Whether the caller may look after operator keys: an operator, as far as its own grants go.
+    pub const fn peers(&self) -> Option<Peers> {
+        match self {
+            Self::Operator { grants, .. } => Some(Peers(*grants)),
+            Self::ApiKey { .. } => None,
+        }
+    }
+
     /// Whether the caller may do `grant`'s kind of thing with this user's account: an operator by its grant,
     /// a key with user management for its own owner.
     pub fn account(&self, user: UserId, grant: OperatorGrant) -> Option<Account> {

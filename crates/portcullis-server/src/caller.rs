@@ -12,7 +12,7 @@ use portcullis_core::audit::Origin;
 use portcullis_core::decision::{Ask, Concerned, Decision, Denial, Presented};
 use portcullis_core::id::{ApiKeyId, RequestId, UserId};
 use portcullis_core::operator::{OperatorGrant, OperatorGrants};
-use portcullis_core::scope::{Account, Caller, Platform};
+use portcullis_core::scope::{Account, Caller, Peers, Platform};
 
 use crate::app::App;
 use crate::error::Error;
@@ -45,6 +45,12 @@ pub(crate) struct Operator<G> {
     grant: PhantomData<G>,
 }
 
+/// Any operator key, for what is bounded by its own grants.
+pub(crate) struct AnyOperator {
+    pub(crate) caller: Caller,
+    pub(crate) proof: Peers,
+}
+
 /// Somebody who may touch one user's account: an operator with the grant, for the user of the path; or an API key with user
 /// management, for its own owner, where the path names no user.
 pub(crate) struct OfAccount<G> {
@@ -60,20 +66,30 @@ pub(crate) enum Anyone {
     ApiKey(Presented),
 }
 
-impl<G: Needed> FromRequestParts<Arc<App>> for Operator<G> {
+impl FromRequestParts<Arc<App>> for AnyOperator {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
         match anyone(app, parts)? {
             Anyone::Operator(id, grants) => {
                 let caller = Caller::Operator { id, grants };
-                let proof = caller.platform(G::GRANT).ok_or_else(|| lacks(G::GRANT))?;
-                Ok(Self { caller, proof, grant: PhantomData })
+                let proof = caller.peers().ok_or(Error::NoCredential)?;
+                Ok(Self { caller, proof })
             }
             // A customer's key on the platform's own paths is told no more than a made-up one.
             Anyone::ApiKey(Presented::WellFormed(_)) => Err(Error::denied(Denial::Unknown)),
             Anyone::ApiKey(Presented::Malformed) => Err(Error::denied(Denial::Malformed)),
         }
+    }
+}
+
+impl<G: Needed> FromRequestParts<Arc<App>> for Operator<G> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
+        let AnyOperator { caller, .. } = AnyOperator::from_request_parts(parts, app).await?;
+        let proof = caller.platform(G::GRANT).ok_or_else(|| lacks(G::GRANT))?;
+        Ok(Self { caller, proof, grant: PhantomData })
     }
 }
 

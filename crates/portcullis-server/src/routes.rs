@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use portcullis_core::id::RequestId;
 
-use crate::api::{api_keys, businesses, catalogue, health, users, verify, whoami};
+use crate::api::{api_keys, businesses, catalogue, health, operator_keys, users, verify, whoami};
 use crate::app::App;
 use crate::error::{Error, Pending};
 
@@ -43,6 +43,8 @@ fn api() -> Router<Arc<App>> {
         .route("/users/{user_id}/disable", post(users::disable))
         .route("/users/{user_id}/enable", post(users::enable))
         .nest("/users/{user_id}/api-keys", keys())
+        .route("/operator-keys", get(operator_keys::list).post(operator_keys::create))
+        .route("/operator-keys/{operator_key_id}/revoke", post(operator_keys::revoke))
         .route("/businesses", get(businesses::list).post(businesses::create))
         .route("/businesses/{business_id}", get(businesses::show))
         .route("/businesses/{business_id}/disable", post(businesses::disable))

@@ -18,7 +18,7 @@ enum For {
     Operators,
 }
 
-const PATHS: [(&str, &[&str], For); 27] = [
+const PATHS: [(&str, &[&str], For); 29] = [
     ("/verify", &["POST"], For::Operators),
     ("/verify/batch", &["POST"], For::Operators),
     ("/whoami", &["GET"], For::AnyKey),
@@ -36,6 +36,8 @@ const PATHS: [(&str, &[&str], For); 27] = [
     ("/users/{user_id}/api-keys/{key_id}", &["GET", "PATCH"], For::Operators),
     ("/users/{user_id}/api-keys/{key_id}/revoke", &["POST"], For::Operators),
     ("/users/{user_id}/api-keys/{key_id}/rotate", &["POST"], For::Operators),
+    ("/operator-keys", &["GET", "POST"], For::Operators),
+    ("/operator-keys/{operator_key_id}/revoke", &["POST"], For::Operators),
     ("/businesses", &["GET", "POST"], For::Operators),
     ("/businesses/{business_id}", &["GET"], For::Operators),
     ("/businesses/{business_id}/disable", &["POST"], For::Operators),
@@ -69,12 +71,13 @@ fn every_route_is_in_the_table() {
         let said: Vec<String> = said.map(|method| method.trim_end_matches('(').to_uppercase()).collect();
         assert_eq!(known, &said, "{path}");
     }
-    assert!(seen >= 22, "{seen}");
+    assert!(seen >= 24, "{seen}");
 }
 
 fn filled(path: &str) -> String {
     path.replace("{user_id}", "usr_00000000000000000000000001")
         .replace("{key_id}", "key_00000000000000000000000001")
+        .replace("{operator_key_id}", "opk_00000000000000000000000001")
         .replace("{business_id}", "biz_00000000000000000000000001")
 }
 

@@ -11,7 +11,7 @@ use crate::failure::{FAILED, Failure, REFUSED, WRONG_USE};
 use crate::output;
 use crate::running::{self, Flags};
 
-/// Sets up an empty store: the first user, who is a platform admin, and an operator key with every grant.
+/// Set up an empty store: the first user, who is a platform admin, and an operator key with every grant.
 ///
 /// The password is read from PORTCULLIS_PASSWORD, from the file that PORTCULLIS_PASSWORD_FILE names, or from standard input
 /// where that is no terminal; where none of them has one, a password is made and printed. The server must not be running.

@@ -29,8 +29,8 @@ use crate::failure::Failure;
     after_help = "\
 New here? `portcullis quickstart` starts a server with a working key in it.
 
-The commands that ask a server take its address from --url or PORTCULLIS_URL, and an operator token from PORTCULLIS_TOKEN
-or the file that PORTCULLIS_TOKEN_FILE names.
+The commands that ask a server take its address from --url or PORTCULLIS_URL, and an operator
+token from PORTCULLIS_TOKEN or the file that PORTCULLIS_TOKEN_FILE names.
 
 Exit codes:
   0  done                       4  not found

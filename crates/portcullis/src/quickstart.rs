@@ -13,7 +13,7 @@ use crate::failure::{Failure, REFUSED};
 use crate::output;
 use crate::running::{self, Flags};
 
-/// Starts a server to try Portcullis with, on SQLite.
+/// Start a server to try Portcullis with, on SQLite.
 ///
 /// On an empty directory it makes a user, two businesses, an operator key and an API key, and prints their tokens this once,
 /// with the curl lines to try. Run again on the same directory, it starts with what is there.

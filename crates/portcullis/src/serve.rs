@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::failure::Failure;
 use crate::running::{self, Flags};
 
-/// Runs the server.
+/// Run the server.
 ///
 /// Settings come from the file, then from the environment (PORTCULLIS_ and the setting's name in capitals), then from these
 /// flags. An empty data directory becomes a store that nobody can use yet: run `portcullis init` on it first.

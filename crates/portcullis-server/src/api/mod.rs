@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod businesses;
 pub(crate) mod catalogue;
 pub(crate) mod health;
+pub(crate) mod operator_keys;
 pub(crate) mod users;
 pub(crate) mod verify;
 pub(crate) mod whoami;

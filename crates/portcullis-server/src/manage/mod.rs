@@ -7,6 +7,7 @@
 pub(crate) mod api_keys;
 pub(crate) mod businesses;
 pub(crate) mod members;
+pub(crate) mod operator_keys;
 pub(crate) mod paging;
 pub(crate) mod roles;
 pub mod setup;
@@ -17,7 +18,7 @@ use portcullis_core::audit::{Actor, AuditEvent, Origin};
 use portcullis_core::change::Change;
 use portcullis_core::decision::Denial;
 use portcullis_core::id::AuditEventId;
-use portcullis_core::operator::OperatorGrant;
+use portcullis_core::operator::{OperatorGrant, OperatorGrants};
 use portcullis_core::scope::Caller;
 use portcullis_core::time::Timestamp;
 
@@ -44,19 +45,20 @@ impl<'a> Editing<'a> {
         app: &'a App,
         caller: &Caller,
         origin: Origin,
-        grant: OperatorGrant,
+        needed: impl Into<OperatorGrants>,
     ) -> Result<Self, Error> {
         let now = app.clock.now();
         let mut rows = app.store.edit().await?;
         match *caller {
             Caller::Operator { id, .. } => {
                 let grants = rows.operator_grants(id).await?.ok_or(Error::denied(Denial::Revoked))?;
-                if !grants.contains(grant) {
-                    return Err(lacks(grant));
+                if let Some(lacking) = grants.lacks(needed.into()) {
+                    return Err(lacks(lacking));
                 }
             }
             Caller::ApiKey { id, user, .. } => {
-                let account = caller.account(user, grant).ok_or(Error::denied(Denial::UserManagement))?;
+                let account =
+                    caller.account(user, OperatorGrant::KeysWrite).ok_or(Error::denied(Denial::UserManagement))?;
                 let key = rows.api_key(&account, id).await?;
                 let owner = rows.user(&account).await?;
                 let denial = match () {

@@ -7,20 +7,15 @@ use portcullis_api::api_keys::CreateApiKey;
 use portcullis_api::businesses::CreateBusiness;
 use portcullis_api::secret::SecretText;
 use portcullis_api::users::CreateUser;
-use portcullis_core::audit::{AuditAction, AuditEvent, Origin};
-use portcullis_core::change::{Change, OperatorKeyState};
+use portcullis_core::audit::Origin;
 use portcullis_core::dice::Dice;
 use portcullis_core::id::{ApiKeyId, BusinessId, OperatorKeyId, UserId};
 use portcullis_core::operator::{OperatorGrant, OperatorGrants};
 use portcullis_core::scope::Caller;
-use portcullis_core::token::{Environment, Token};
-use serde_json::json;
 
-use super::{Editing, api_keys, businesses, users};
+use super::{Editing, api_keys, businesses, operator_keys, users};
 use crate::app::App;
 use crate::error::Error;
-use crate::secrets::PEPPER_VERSION;
-use crate::store::operator_keys::OperatorKey;
 
 /// The shortest password, in characters.
 const PASSWORD: usize = 12;
@@ -87,7 +82,8 @@ pub async fn initialise(app: &App, first: FirstUser) -> Result<Initialised, Setu
     let hash = hash_password(password, &app.dice)?;
     let wanted = CreateUser { email: first.email, name: first.name };
     let user = users::insert(app, &mut editing, &wanted, Some(hash), true).await?;
-    let (key, token) = first_operator_key(app, &mut editing).await?;
+    let grants = OperatorGrant::ALL.to_vec();
+    let (key, token) = operator_keys::insert(app, &mut editing, "First operator key", grants).await?;
     editing.commit().await?;
     Ok(Initialised {
         user_id: user.id,
@@ -113,37 +109,6 @@ pub async fn add_sample(app: &App, first: &Initialised) -> Result<Sample, SetupE
     let wanted = CreateApiKey { name: "Quickstart".to_owned(), user_management: Some(true), ..CreateApiKey::default() };
     let (key, token) = api_keys::create(app, &caller, &account, origin, wanted).await?;
     Ok(Sample { business_ids, api_key_id: key.id, token: SecretText::new(token.reveal().to_owned()) })
-}
-
-async fn first_operator_key(app: &App, editing: &mut Editing<'_>) -> Result<(OperatorKey, Token), Error> {
-    let token = Token::mint(&app.operator_prefix, Environment::Live, &app.dice);
-    let key = OperatorKey {
-        id: OperatorKeyId::new(editing.now, &app.dice),
-        name: "First operator key".to_owned(),
-        hint: token.hint().to_owned(),
-        digest: app.pepper.digest_of_new(&token),
-        pepper_version: PEPPER_VERSION,
-        grants: OperatorGrant::ALL.to_vec(),
-        created_at: editing.now,
-    };
-    editing.rows.insert_operator_key(&key).await?;
-    editing.tell(
-        AuditEvent {
-            action: AuditAction::OperatorKeyCreated,
-            target: key.id.to_string(),
-            user: None,
-            business: None,
-            before: None,
-            after: Some(json!({"name": key.name, "hint": key.hint, "grants": key.grants})),
-        },
-        Some(Change::OperatorKeySet(OperatorKeyState {
-            id: key.id,
-            digest: key.digest,
-            grants: key.grants.clone(),
-            revoked: false,
-        })),
-    );
-    Ok((key, token))
 }
 
 fn make_password(dice: &dyn Dice) -> SecretText {
