@@ -4,6 +4,7 @@
 //! misspelt setting is an error and not a silently broader key; answers are read leniently, so that a newer server can say more.
 
 pub mod api_keys;
+pub mod audit_events;
 pub mod businesses;
 pub mod catalogue;
 pub mod envelope;

@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use aws_lc_rs::digest::{Context, SHA256};
+use serde::Serialize;
+
 use crate::id::{ApiKeyId, BusinessId, OperatorKeyId, RequestId, UserId};
 use crate::scope::Caller;
 
@@ -97,9 +100,80 @@ pub struct AuditEvent {
     pub after: Option<serde_json::Value>,
 }
 
+/// An event as the log keeps it, with its place in the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChainedEvent {
+    /// 1 for the first event, and one more for each.
+    pub number: i64,
+    pub id: String,
+    /// Milliseconds since the Unix epoch.
+    pub at: i64,
+    pub action: String,
+    pub actor_kind: String,
+    pub actor_id: Option<String>,
+    pub target_id: String,
+    pub user_id: Option<String>,
+    pub business_id: Option<String>,
+    pub address: Option<String>,
+    pub request_id: Option<String>,
+    /// JSON text, covered as it is written.
+    pub before: Option<String>,
+    pub after: Option<String>,
+}
+
+/// What the first event's hash covers in place of an earlier one.
+pub const CHAIN_START: [u8; 32] = [0; 32];
+
+impl ChainedEvent {
+    /// SHA-256(hash of the event before, then this event as one line of JSON).
+    pub fn hash(&self, before: &[u8; 32]) -> Result<[u8; 32], serde_json::Error> {
+        let mut context = Context::new(&SHA256);
+        context.update(before);
+        context.update(&serde_json::to_vec(self)?);
+        Ok(context.finish().as_ref().first_chunk().copied().unwrap_or_default())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hash_covers_every_member_and_what_came_before() {
+        let event = ChainedEvent {
+            number: 1,
+            id: "evt_1".to_owned(),
+            at: 2,
+            action: "user.created".to_owned(),
+            actor_kind: "setup".to_owned(),
+            actor_id: None,
+            target_id: "usr_1".to_owned(),
+            user_id: Some("usr_1".to_owned()),
+            business_id: None,
+            address: None,
+            request_id: None,
+            before: None,
+            after: Some("{}".to_owned()),
+        };
+        let hash = event.hash(&CHAIN_START).unwrap();
+        assert_eq!(event.hash(&CHAIN_START).unwrap(), hash);
+        assert_ne!(event.hash(&[1; 32]).unwrap(), hash);
+        for changed in [
+            ChainedEvent { number: 2, ..event.clone() },
+            ChainedEvent { id: "evt_2".to_owned(), ..event.clone() },
+            ChainedEvent { at: 3, ..event.clone() },
+            ChainedEvent { action: "user.enabled".to_owned(), ..event.clone() },
+            ChainedEvent { actor_kind: "api_key".to_owned(), ..event.clone() },
+            ChainedEvent { actor_id: Some(String::new()), ..event.clone() },
+            ChainedEvent { target_id: "usr_2".to_owned(), ..event.clone() },
+            ChainedEvent { user_id: None, business_id: Some("usr_1".to_owned()), ..event.clone() },
+            ChainedEvent { address: Some("::1".to_owned()), ..event.clone() },
+            ChainedEvent { request_id: Some("req_1".to_owned()), ..event.clone() },
+            ChainedEvent { before: Some("{}".to_owned()), after: None, ..event.clone() },
+        ] {
+            assert_ne!(changed.hash(&CHAIN_START).unwrap(), hash, "{changed:?}");
+        }
+    }
 
     #[test]
     fn names_are_a_noun_a_dot_and_what_happened_and_no_two_alike() {

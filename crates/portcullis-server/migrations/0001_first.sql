@@ -93,8 +93,11 @@ CREATE TABLE operator_keys (
     revoked_at BIGINT
 );
 
+-- A chain: the hash of each event covers the hash of the one before it, so that no row can be changed, taken out or moved.
 CREATE TABLE audit_events (
-    id TEXT NOT NULL PRIMARY KEY,
+    number BIGINT NOT NULL PRIMARY KEY,
+    hash BYTEA NOT NULL,
+    id TEXT NOT NULL UNIQUE,
     at BIGINT NOT NULL,
     action TEXT NOT NULL,
     actor_kind TEXT NOT NULL,

@@ -36,7 +36,7 @@ macro_rules! needed {
     )+};
 }
 
-needed!(KeysVerify, KeysRead, KeysWrite, UsersRead, UsersWrite, BusinessesRead, BusinessesWrite);
+needed!(KeysVerify, KeysRead, KeysWrite, UsersRead, UsersWrite, BusinessesRead, BusinessesWrite, AuditRead);
 
 /// An operator key that has the grant.
 pub(crate) struct Operator<G> {

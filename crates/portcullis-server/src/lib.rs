@@ -26,7 +26,7 @@ mod store;
 mod verify;
 
 pub use app::{App, StartError};
-pub use manage::setup;
+pub use manage::{audit, setup};
 pub use running::{Bound, bind};
 pub use secrets::PepperError;
 pub use store::{OpenError, StoreError};

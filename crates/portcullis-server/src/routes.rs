@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use portcullis_core::id::RequestId;
 
-use crate::api::{api_keys, businesses, catalogue, health, operator_keys, users, verify, whoami};
+use crate::api::{api_keys, audit_events, businesses, catalogue, health, operator_keys, users, verify, whoami};
 use crate::app::App;
 use crate::error::{Error, Pending};
 
@@ -50,6 +50,8 @@ fn api() -> Router<Arc<App>> {
         .route("/businesses/{business_id}/disable", post(businesses::disable))
         .route("/businesses/{business_id}/enable", post(businesses::enable))
         .route("/businesses/{business_id}/roles", get(businesses::roles))
+        .route("/audit-events", get(audit_events::list))
+        .route("/businesses/{business_id}/audit-events", get(audit_events::list_of_business))
         .route("/businesses/{business_id}/members", get(businesses::members))
         .route(
             "/businesses/{business_id}/members/{user_id}",

@@ -15,6 +15,8 @@ pub(crate) const REFUSED: u8 = 5;
 pub(crate) const UNREACHABLE: u8 = 6;
 /// `verify` was answered: the request may not pass.
 pub(crate) const DENIED: u8 = 10;
+/// `audit verify` found an event that does not fit.
+pub(crate) const BROKEN: u8 = 11;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]

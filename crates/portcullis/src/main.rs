@@ -1,5 +1,6 @@
 //! The `portcullis` binary: the server, and commands that are one HTTP call each.
 
+mod audit;
 mod businesses;
 mod client;
 mod failure;
@@ -36,7 +37,8 @@ Exit codes:
   0  done                       4  not found
   1  failed                     5  refused: see the message
   2  wrong use                  6  no server answered, or it cannot answer now
-  3  not allowed               10  verify: the request may not pass"
+  3  not allowed               10  verify: the request may not pass
+                               11  audit verify: the log is broken"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -75,6 +77,11 @@ enum Command {
         #[command(subcommand)]
         command: businesses::Command,
     },
+    /// List, verify and export the audit log
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
+    },
     /// Show what the token in PORTCULLIS_TOKEN is and may do
     Whoami {
         #[command(flatten)]
@@ -92,6 +99,7 @@ async fn main() -> ExitCode {
         Command::Verify { ask, args } => verify::run(&ask, args).await,
         Command::Users { ask, command } => users::run(&ask, command).await,
         Command::Businesses { ask, command } => businesses::run(&ask, command).await,
+        Command::Audit { command } => audit::run(command).await,
         Command::Whoami { ask } => whoami::run(&ask).await,
     };
     match done {

@@ -93,6 +93,24 @@ fn users_and_businesses() {
 }
 
 #[test]
+fn the_audit_log_is_listed_verified_and_exported() {
+    let directory = directory();
+    let server = Quickstart::start(directory.path());
+    let data = directory.path().join("store");
+    let data = data.to_str().unwrap();
+    let run = |arguments: &[&str], exit_code| printed(&server.command(arguments).output().unwrap(), exit_code);
+    assert!(run(&["audit", "list"], 0).contains("operator_key.created"));
+    let listed = json(&run(&["audit", "list", "--target", server.text("api_key_id"), "--json"], 0));
+    assert_eq!(listed["data"][0]["action"], "api_key.created");
+    // Both read the store beside the running server.
+    assert_eq!(json(&run(&["audit", "verify", "--data", data, "--json"], 0))["events"], 7);
+    let exported = run(&["audit", "export", "--data", data], 0);
+    let lines: Vec<Value> = exported.lines().map(json).collect();
+    assert_eq!((lines.len(), &lines[0]["number"]), (7, &1.into()));
+    run(&["audit", "verify", "--data", "/nowhere"], 1);
+}
+
+#[test]
 fn what_goes_wrong_is_said_and_has_its_exit_code() {
     let directory = directory();
     let server = Quickstart::start(directory.path());

@@ -1,6 +1,7 @@
 //! The JSON API: handlers of a few lines each (who calls, what is asked, one call, the answer), a file per noun.
 
 pub(crate) mod api_keys;
+pub(crate) mod audit_events;
 pub(crate) mod body;
 pub(crate) mod businesses;
 pub(crate) mod catalogue;

@@ -5,6 +5,7 @@
 //! transaction, and returns when this node has followed them.
 
 pub(crate) mod api_keys;
+pub mod audit;
 pub(crate) mod businesses;
 pub(crate) mod members;
 pub(crate) mod operator_keys;

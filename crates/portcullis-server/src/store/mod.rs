@@ -46,7 +46,7 @@ pub(crate) struct Store {
     /// SQLite has one writer at a time; waiting in line for this connection is kinder than failing as busy.
     writer: Engine<sqlx::SqlitePool>,
     /// Held for as long as the store is open, so that no second server writes to the same file.
-    _lock: std::fs::File,
+    _lock: Option<std::fs::File>,
 }
 
 /// One write transaction. Dropped without [`Edit::commit`], it never was.
@@ -95,6 +95,12 @@ impl Store {
     /// Opens, and where needed makes, the SQLite database in `directory`.
     pub(crate) async fn open_sqlite(directory: &Path) -> Result<Self, OpenError> {
         sqlite::open(directory).await
+    }
+
+    /// Opens the SQLite database in `directory` to look at it, also while a server runs on it. The database itself refuses
+    /// whatever would be written through this.
+    pub(crate) async fn open_sqlite_to_read(directory: &Path) -> Result<Self, OpenError> {
+        sqlite::open_to_read(directory).await
     }
 
     pub(crate) async fn edit(&self) -> Result<Edit, StoreError> {

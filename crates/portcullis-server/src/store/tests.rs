@@ -32,7 +32,8 @@ const ROWS: &str = "
         user_management, allowed_ips, created_at, revoked_at)
         VALUES ('key_1', 'fam_1', 'usr_1', 'A', 'live', 'ak_live_', 'abcd', X'00', 1, TRUE, FALSE, '[]', 1, 2);
     INSERT INTO operator_keys VALUES ('opk_1', 'A', 'abcd', X'00', 1, '[]', 1, 2);
-    INSERT INTO audit_events (id, at, action, actor_kind, target_id) VALUES ('evt_1', 1, 'a.b', 'setup', 'usr_1');";
+    INSERT INTO audit_events (number, hash, id, at, action, actor_kind, target_id)
+        VALUES (1, X'00', 'evt_1', 1, 'a.b', 'setup', 'usr_1');";
 
 #[tokio::test]
 async fn attack_32_no_statement_brings_a_revoked_key_back() {
@@ -136,4 +137,53 @@ async fn the_log_is_read_in_whole_edits() {
     assert_eq!(edit.prune_changes(Timestamp::from_millis(3)).await.unwrap(), 4);
     edit.commit().await.unwrap();
     assert_eq!(numbers(0, 100).await, [3, 3]);
+}
+
+/// Past the triggers, as somebody with the file in hands would: every change of every column is found, and named.
+#[tokio::test]
+async fn attack_52_an_audit_row_that_was_changed_taken_out_or_moved_is_named() {
+    use portcullis_core::audit::{Actor, AuditAction, AuditEvent, Origin};
+    use portcullis_core::id::AuditEventId;
+    use portcullis_core::time::Timestamp;
+
+    for (tampering, named) in [
+        ("UPDATE audit_events SET action = 'user.enabled' WHERE number = 3", 3),
+        ("UPDATE audit_events SET at = at + 1 WHERE number = 1", 1),
+        ("UPDATE audit_events SET id = 'evt_x' WHERE number = 5", 5),
+        ("UPDATE audit_events SET actor_kind = 'api_key' WHERE number = 2", 2),
+        ("UPDATE audit_events SET actor_id = '' WHERE number = 2", 2),
+        ("UPDATE audit_events SET target_id = 'usr_y' WHERE number = 2", 2),
+        ("UPDATE audit_events SET user_id = 'usr_y' WHERE number = 4", 4),
+        ("UPDATE audit_events SET business_id = 'biz_y' WHERE number = 4", 4),
+        ("UPDATE audit_events SET address = '::2' WHERE number = 4", 4),
+        ("UPDATE audit_events SET request_id = 'req_y' WHERE number = 4", 4),
+        ("UPDATE audit_events SET before_json = '{}' WHERE number = 4", 4),
+        ("UPDATE audit_events SET after_json = '{\"n\": 4}' WHERE number = 4", 4),
+        ("UPDATE audit_events SET hash = zeroblob(32) WHERE number = 4", 4),
+        ("DELETE FROM audit_events WHERE number = 3", 4),
+        ("UPDATE audit_events SET number = 9 WHERE number = 3", 4),
+        ("UPDATE audit_events SET number = -number; UPDATE audit_events SET number = 7 + number", 1),
+    ] {
+        let (_directory, store) = open().await;
+        let mut edit = store.edit().await.unwrap();
+        for n in 1..=6 {
+            let event = AuditEvent {
+                action: AuditAction::UserDisabled,
+                target: format!("usr_{n}"),
+                user: None,
+                business: None,
+                before: None,
+                after: Some(serde_json::json!({"n": n})),
+            };
+            let (id, at) = (AuditEventId::from_bytes([n; 16]), Timestamp::from_millis(n.into()));
+            edit.insert_audit_event(id, at, &Actor::Setup, &Origin::default(), &event).await.unwrap();
+        }
+        edit.commit().await.unwrap();
+        let path = store_path(&store).await;
+        let walk = async || crate::audit::walk(&path, |_| std::ops::ControlFlow::Continue(())).await.unwrap();
+        assert_eq!(walk().await, Ok(6));
+        run(&store, "DROP TRIGGER audit_events_are_not_changed; DROP TRIGGER audit_events_are_kept").await.unwrap();
+        run(&store, tampering).await.unwrap();
+        assert_eq!(walk().await.map_err(|broken| broken.number), Err(named), "{tampering}");
+    }
 }

@@ -6,6 +6,7 @@ mod api_keys_list;
 mod api_keys_revoke;
 mod api_keys_rotate;
 mod api_keys_update;
+mod audit_events;
 mod businesses;
 mod operator_keys;
 mod the_way_of_a_key;

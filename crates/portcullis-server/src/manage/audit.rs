@@ -1,0 +1,87 @@
+//! The audit log: read by filters, and walked from end to end.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use portcullis_api::audit_events::ListAuditEvents;
+use portcullis_api::time::Time;
+use portcullis_core::audit::{CHAIN_START, ChainedEvent};
+use portcullis_core::id::BusinessId;
+use portcullis_core::scope::Platform;
+
+use super::paging::Listing;
+use crate::app::{App, StartError};
+use crate::error::Error;
+use crate::store::Store;
+use crate::store::audit::AuditFilter;
+
+/// How many events are read at a time on a walk.
+const STEP: i64 = 1_000;
+
+/// The first event that does not fit the chain, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    pub number: i64,
+    pub id: String,
+    pub why: &'static str,
+}
+
+/// A page of events, newest first; of one business, or of the whole platform.
+pub(crate) async fn list(
+    app: &App,
+    proof: &Platform,
+    business: Option<BusinessId>,
+    query: &ListAuditEvents,
+) -> Result<(Vec<ChainedEvent>, Option<String>), Error> {
+    if let Some(business) = business {
+        app.store.business(proof, business).await?;
+    }
+    let filter = AuditFilter {
+        business: business.map(|id| id.to_string()),
+        actor: query.actor_id.clone(),
+        action: query.action.clone(),
+        target: query.target_id.clone(),
+        from: instant("from", query.from.as_deref())?,
+        to: instant("to", query.to.as_deref())?,
+    };
+    let listing = Listing::new(app, &["audit_events", &format!("{filter:?}")]);
+    let slice = listing.slice(query.limit.as_deref(), query.cursor.as_deref())?;
+    // The cursor is signed, so what is in it is a number that this function put there.
+    let before = slice.after.as_deref().and_then(|number| number.parse().ok());
+    let events = app.store.audit_events(proof, &filter, before, slice.limit).await?;
+    Ok(listing.page(events, &slice, |event| event.number.to_string()))
+}
+
+/// Walks the chain of the store in `directory`, also while a server runs on it, and gives every event that fits to `each`,
+/// until that says stop. Returns how many fit, or the first that does not.
+pub async fn walk(
+    directory: &Path,
+    mut each: impl FnMut(&ChainedEvent) -> ControlFlow<()>,
+) -> Result<Result<i64, Broken>, StartError> {
+    let store = Store::open_sqlite_to_read(directory).await?;
+    let (mut last, mut before) = (0, CHAIN_START);
+    loop {
+        let step = store.audit_chain(last, STEP).await?;
+        if step.is_empty() {
+            return Ok(Ok(last));
+        }
+        for (event, hash) in step {
+            let broken = |why| Broken { number: event.number, id: event.id.clone(), why };
+            if event.number != last + 1 {
+                return Ok(Err(broken("the event before it is missing")));
+            }
+            if event.hash(&before).ok() != Some(hash) {
+                return Ok(Err(broken("its hash does not fit what it says and what came before it")));
+            }
+            (last, before) = (event.number, hash);
+            if each(&event).is_break() {
+                return Ok(Ok(last));
+            }
+        }
+    }
+}
+
+fn instant(name: &str, text: Option<&str>) -> Result<Option<i64>, Error> {
+    let read = |text| Time::parse(text).map(|time| time.0.as_millis());
+    text.map(read).transpose().map_err(|wrong| Error::Invalid(format!("`{name}`: {wrong}.")))
+}
