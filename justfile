@@ -41,6 +41,11 @@ doc:
 test *arguments:
     cargo test --locked --workspace {{ arguments }}
 
+# Write openapi.json anew, after a change of the API
+openapi:
+    cargo run --locked --quiet -p portcullis -- openapi > target/openapi.json
+    mv target/openapi.json openapi.json
+
 # Start a server with an example business and a key in it
 run *arguments:
     cargo run --locked -p portcullis -- quickstart {{ arguments }}

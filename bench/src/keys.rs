@@ -120,6 +120,7 @@ pub(crate) fn changes(count: usize, pepper: &Pepper) -> impl Iterator<Item = Cha
             metadata: None,
             expires_at: None,
             revoked_at: None,
+            imported: false,
         }))
     }))
 }

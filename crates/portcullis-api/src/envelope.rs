@@ -1,6 +1,7 @@
 //! What every answer is wrapped in.
 
 use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
 
 /// A success: `{"success": true, "data": …}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -15,6 +16,10 @@ impl<T> Success<T> {
     }
 }
 
+/// What is told of something that was done and leaves nothing to show: `null`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done;
+
 /// One page of a list: a success whose `next_cursor` leads to the page after it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Page<T> {
@@ -25,10 +30,12 @@ pub struct Page<T> {
 }
 
 /// How a list is asked for.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// 1 to 100; 50 where it is left out.
+    /// How many at a time: 1 to 100; 50 where it is left out.
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
     pub limit: Option<String>,
     /// The `next_cursor` of the page before.
     pub cursor: Option<String>,

@@ -6,18 +6,29 @@ use portcullis_core::id::{ApiKeyId, BusinessId, UserId};
 use portcullis_core::token::Environment;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
+use crate::object;
+use crate::schema;
 use crate::secret::SecretText;
 use crate::time::Time;
 
 /// One question about one request.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "token": "ak_live_…",
+    "permission": "contacts:read",
+    "business_id": "biz_01m7xnw6qyew994zaseps0nyp6",
+    "ip_address": "203.0.113.7"
+}))]
 pub struct Verify {
     /// The token as it came with the request.
+    #[schema(value_type = schema::Secret)]
     pub token: SecretText,
     /// `resource:action` of the catalogue; or a resource alone, where `method` says the action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[a-z][a-z0-9_]{0,31}(:(read|write))?$")]
     pub permission: Option<String>,
     /// The business that the request is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,9 +50,11 @@ pub struct Verify {
 }
 
 /// Up to 100 questions, answered in their order.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyBatch {
+    #[serde(deserialize_with = "object::list")]
+    #[schema(min_items = 1, max_items = 100)]
     pub requests: Vec<Verify>,
 }
 
@@ -75,7 +88,7 @@ pub struct Decision<'a> {
 }
 
 /// How one rule went, and what it compared.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Explained {
     pub rule: String,
     /// `passed`, `failed`, or `skipped`: an earlier rule had failed.
@@ -112,10 +125,11 @@ impl Serialize for Businesses {
 }
 
 /// How much room a key's limits have.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub struct RateLimit {
     pub limit: u64,
     pub remaining: u64,
+    #[schema(value_type = schema::Instant)]
     pub reset_at: Time,
     /// Seconds to wait; 0 where there is room.
     pub retry_after: u64,

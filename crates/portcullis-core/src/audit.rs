@@ -9,10 +9,10 @@ use crate::id::{ApiKeyId, BusinessId, OperatorKeyId, RequestId, UserId};
 use crate::scope::Caller;
 
 macro_rules! actions {
-    ($($variant:ident = $name:literal;)+) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal;)+) => {
         /// What was done. The name is what the log shows and filters by.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum AuditAction { $($variant,)+ }
+        pub enum AuditAction { $($(#[$doc])* $variant,)+ }
 
         impl AuditAction {
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
@@ -26,19 +26,36 @@ macro_rules! actions {
 
 actions! {
     UserCreated = "user.created";
+    UserUpdated = "user.updated";
     UserDisabled = "user.disabled";
     UserEnabled = "user.enabled";
     BusinessCreated = "business.created";
+    BusinessUpdated = "business.updated";
     BusinessDisabled = "business.disabled";
     BusinessEnabled = "business.enabled";
     MemberSet = "member.set";
     MemberRemoved = "member.removed";
+    RoleCreated = "role.created";
+    RoleUpdated = "role.updated";
+    RoleDeleted = "role.deleted";
     ApiKeyCreated = "api_key.created";
+    ApiKeyImported = "api_key.imported";
     ApiKeyUpdated = "api_key.updated";
     ApiKeyRotated = "api_key.rotated";
     ApiKeyRevoked = "api_key.revoked";
     OperatorKeyCreated = "operator_key.created";
     OperatorKeyRevoked = "operator_key.revoked";
+    PolicyUpdated = "policy.updated";
+    SessionCreated = "session.created";
+    SessionRefused = "session.refused";
+    SessionEnded = "session.ended";
+    PasswordLinkCreated = "password_link.created";
+    PasswordSet = "password.set";
+    InvitationCreated = "invitation.created";
+    InvitationRevoked = "invitation.revoked";
+    InvitationAccepted = "invitation.accepted";
+    /// Somebody known asked for what they may not.
+    CallRefused = "call.refused";
 }
 
 /// Who did it.
@@ -49,8 +66,13 @@ pub enum Actor {
         id: ApiKeyId,
         user: UserId,
     },
+    User(UserId),
+    /// Whoever it was had no credential: a sign-in that failed, a link that was followed.
+    Anonymous,
     /// The set-up commands on the server's own machine, before there is anybody else.
     Setup,
+    /// The server itself, on a rule that somebody had set.
+    System,
 }
 
 impl Actor {
@@ -58,7 +80,10 @@ impl Actor {
         match self {
             Self::OperatorKey(_) => "operator_key",
             Self::ApiKey { .. } => "api_key",
+            Self::User(_) => "user",
+            Self::Anonymous => "anonymous",
             Self::Setup => "setup",
+            Self::System => "system",
         }
     }
 
@@ -66,7 +91,8 @@ impl Actor {
         match self {
             Self::OperatorKey(id) => Some(id.to_string()),
             Self::ApiKey { id, .. } => Some(id.to_string()),
-            Self::Setup => None,
+            Self::User(id) => Some(id.to_string()),
+            Self::Anonymous | Self::Setup | Self::System => None,
         }
     }
 }
@@ -76,6 +102,7 @@ impl From<&Caller> for Actor {
         match *caller {
             Caller::Operator { id, .. } => Self::OperatorKey(id),
             Caller::ApiKey { id, user, .. } => Self::ApiKey { id, user },
+            Caller::User { id, .. } | Caller::Arrival { user: id, .. } => Self::User(id),
         }
     }
 }

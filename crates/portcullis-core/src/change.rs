@@ -81,6 +81,9 @@ pub struct ApiKeyState {
     pub metadata: Option<String>,
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    /// Issued elsewhere: its token need not have our form.
+    #[serde(default)]
+    pub imported: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -188,6 +191,7 @@ mod tests {
             metadata: Some("{\"plan\":\"pro\"}".to_owned()),
             expires_at: Some(Timestamp::from_millis(5)),
             revoked_at: None,
+            imported: true,
         }));
         let row = change.to_row().unwrap();
         assert_eq!(row.kind, "api_key_set");

@@ -128,6 +128,10 @@ typed_id! {
     FamilyId = "fam";
     /// A credential of the platform's own back end.
     OperatorKeyId = "opk";
+    /// A person's visit, from signing in to the end.
+    SessionId = "ses";
+    /// A link that can be followed once: an invitation, or a new password.
+    LinkId = "lnk";
     /// One event of the audit log.
     AuditEventId = "evt";
     /// One request, as it is named in its answer and in the log.

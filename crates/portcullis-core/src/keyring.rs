@@ -41,6 +41,8 @@ pub struct Unfit(String);
 pub struct Keyring {
     catalogue: Arc<Catalogue>,
     keys: Vec<KeyRecord>,
+    /// Whether any key was issued elsewhere, so that a token of another form than ours can be one.
+    has_imported: bool,
     key_by_digest: HashTable<Place>,
     key_by_id: HashTable<Place>,
     users: Shelf<UserId, UserRecord>,
@@ -101,6 +103,7 @@ impl Keyring {
         Self {
             catalogue,
             keys: Vec::new(),
+            has_imported: false,
             key_by_digest: HashTable::new(),
             key_by_id: HashTable::new(),
             users: Shelf::default(),
@@ -134,6 +137,11 @@ impl Keyring {
             .find(digest.table_hash(), |&place| record(place).is_some_and(|key| key.digest.matches(digest)))?;
         let record = record(*place)?;
         Some(Key { keyring: self, record, owner: self.users.at(record.owner)? })
+    }
+
+    /// Whether a token of another form than ours can be a key's.
+    pub const fn has_imported(&self) -> bool {
+        self.has_imported
     }
 
     /// The live operator key with this digest.
@@ -205,6 +213,7 @@ impl Keyring {
     }
 
     fn set_key(&mut self, state: ApiKeyState) -> Result<(), Unfit> {
+        self.has_imported |= state.imported;
         let scope = match &state.scope {
             BusinessScope::Unrestricted => None,
             BusinessScope::Only(businesses) => {

@@ -15,6 +15,7 @@
 //! - [`id`], [`time`], [`dice`]: names, instants and randomness
 
 pub mod audit;
+pub mod audit_head;
 pub mod change;
 pub mod decision;
 pub mod dice;

@@ -62,7 +62,7 @@ impl BuiltIn {
 }
 
 /// A part of a business's own affairs that a role may look after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Manages {
     Members,
@@ -73,6 +73,19 @@ pub enum Manages {
 
 impl Manages {
     pub const ALL: [Self; 4] = [Self::Members, Self::Roles, Self::ApiKeys, Self::Audit];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Members => "members",
+            Self::Roles => "roles",
+            Self::ApiKeys => "api_keys",
+            Self::Audit => "audit",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.name() == name)
+    }
 }
 
 #[cfg(test)]

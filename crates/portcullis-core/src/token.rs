@@ -46,7 +46,7 @@ pub struct TokenPrefix(String);
 /// The text cannot be a token prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a token prefix is a lower-case letter and 1 to 15 lower-case letters or digits, and not `op`, which operator keys have"
+    "a token prefix is a lower-case letter and 1 to 15 lower-case letters or digits, and none of `op`, `pl` and `ps`, which Portcullis' own credentials have"
 )]
 pub struct NotAPrefix;
 
@@ -56,13 +56,23 @@ impl TokenPrefix {
         Self("op".to_owned())
     }
 
+    /// The prefix of what a session's cookie holds.
+    pub fn session() -> Self {
+        Self("ps".to_owned())
+    }
+
+    /// The prefix of what an invitation or a password link ends in.
+    pub fn link() -> Self {
+        Self("pl".to_owned())
+    }
+
     /// A prefix for API keys: `[a-z][a-z0-9]{1,15}`.
     pub fn for_api_keys(text: &str) -> Result<Self, NotAPrefix> {
         let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let fits = (2..=16).contains(&text.len())
             && text.bytes().all(letters)
             && text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase())
-            && text != "op";
+            && !["op", "pl", "ps"].contains(&text);
         if fits { Ok(Self(text.to_owned())) } else { Err(NotAPrefix) }
     }
 
@@ -202,6 +212,16 @@ impl Pepper {
     /// What to store for a token that was just made.
     pub fn digest_of_new(&self, token: &Token) -> Digest {
         self.wrap(sha::digest(&sha::SHA256, token.reveal().as_bytes()).as_ref())
+    }
+
+    /// What to look up a token by that was issued elsewhere, whatever its form.
+    pub fn digest_of_foreign(&self, token: &str) -> Digest {
+        self.wrap(sha::digest(&sha::SHA256, token.as_bytes()).as_ref())
+    }
+
+    /// What to store for a token that was issued elsewhere, and of which nothing is known but its SHA-256.
+    pub fn digest_of_sha256(&self, sha256: &[u8; 32]) -> Digest {
+        self.wrap(sha256)
     }
 
     /// A key for another purpose (`cursor`, `check`), which cannot be confused with a token's digest.

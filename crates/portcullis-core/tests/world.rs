@@ -96,6 +96,7 @@ pub(crate) fn key_state(n: u8, owner: u8) -> ApiKeyState {
         metadata: None,
         expires_at: None,
         revoked_at: None,
+        imported: false,
     }
 }
 

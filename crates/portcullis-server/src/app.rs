@@ -4,14 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis_core::permission::Catalogue;
+use portcullis_core::time::Timestamp;
 use portcullis_core::token::{Pepper, TokenPrefix};
 use tokio::sync::watch;
 
 use crate::clock::{Clock, RequestIds, SystemDice};
 use crate::cluster::Node;
 use crate::config::Config;
+use crate::manage::attempts::Attempts;
+use crate::manage::idempotency::InFlight;
+use crate::manage::passwords::Hashing;
+use crate::manage::refusals::Refusals;
 use crate::secrets::{self, PepperError};
 use crate::store::{OpenError, Store, StoreError};
+use crate::verify::last_used::LastUsed;
 
 /// A running Portcullis, short of its sockets.
 #[derive(Debug)]
@@ -27,6 +33,13 @@ pub struct App {
     pub(crate) request_ids: RequestIds,
     pub(crate) store: Store,
     pub(crate) node: Node,
+    pub(crate) last_used: LastUsed,
+    /// A key without a recorded use is taken for one that was used then.
+    pub(crate) uses_recorded_since: Timestamp,
+    pub(crate) in_flight: InFlight,
+    pub(crate) refusals: Refusals,
+    pub(crate) attempts: Attempts,
+    pub(crate) hashing: Hashing,
     stopping: AtomicBool,
     /// Told once, when all is over, so that the follower and the jobs end.
     ended: watch::Sender<bool>,
@@ -50,12 +63,19 @@ impl App {
         let store = Store::open_sqlite(&config.data).await?;
         let pepper = secrets::read_or_make(&config.pepper_file, &dice)?;
         check_pepper(&store, &pepper).await?;
+        let uses_recorded_since = uses_recorded_since(&store, clock.now()).await?;
         let catalogue = Arc::new(config.catalogue.clone());
         let node = Node::join(&store, &catalogue, clock.now()).await?;
         let app = Arc::new(Self {
             cursor_key: pepper.derive("cursor"),
             operator_prefix: TokenPrefix::operator(),
             request_ids: RequestIds::new(&dice),
+            last_used: LastUsed::default(),
+            uses_recorded_since,
+            in_flight: InFlight::default(),
+            refusals: Refusals::default(),
+            attempts: Attempts::default(),
+            hashing: Hashing::new(),
             stopping: AtomicBool::new(false),
             ended: watch::Sender::new(false),
             config,
@@ -67,7 +87,10 @@ impl App {
             node,
         });
         tokio::spawn(crate::cluster::follow(Arc::clone(&app), app.ended.subscribe()));
-        tokio::spawn(crate::jobs::prune_changes::run(Arc::clone(&app), app.ended.subscribe()));
+        tokio::spawn(crate::jobs::prune::run(Arc::clone(&app), app.ended.subscribe()));
+        tokio::spawn(crate::jobs::last_used::run(Arc::clone(&app), app.ended.subscribe()));
+        tokio::spawn(crate::jobs::sign_head::run(Arc::clone(&app), app.ended.subscribe()));
+        tokio::spawn(crate::jobs::revoke_unused::run(Arc::clone(&app), app.ended.subscribe()));
         Ok(app)
     }
 
@@ -83,6 +106,9 @@ impl App {
     /// Ends the background work and closes the database.
     pub async fn close(&self) {
         self.ended.send_replace(true);
+        if let Err(error) = crate::jobs::last_used::once(self).await {
+            tracing::warn!(%error, "cannot write when keys were last used");
+        }
         self.store.close().await;
     }
 
@@ -104,4 +130,16 @@ async fn check_pepper(store: &Store, pepper: &Pepper) -> Result<(), StartError> 
             Ok(edit.commit().await?)
         }
     }
+}
+
+/// Before this store recorded uses, a key without one may well have been used.
+async fn uses_recorded_since(store: &Store, now: Timestamp) -> Result<Timestamp, StartError> {
+    const FACT: &str = "uses_recorded_since";
+    let mut edit = store.edit().await?;
+    if let Some(since) = edit.fact(FACT).await?.and_then(|since| since.parse().ok()) {
+        return Ok(Timestamp::from_millis(since));
+    }
+    edit.insert_fact(FACT, &now.as_millis().to_string()).await?;
+    edit.commit().await?;
+    Ok(now)
 }

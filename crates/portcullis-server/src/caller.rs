@@ -2,23 +2,33 @@
 //!
 //! A handler names in its arguments who may call it, and so cannot forget to ask.
 
+mod business;
+mod knock;
+mod origin;
+
 use std::marker::PhantomData;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
+use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
-use portcullis_core::audit::Origin;
+use portcullis_core::audit::Actor;
 use portcullis_core::decision::{Ask, Concerned, Decision, Denial, Presented};
-use portcullis_core::id::{ApiKeyId, RequestId, UserId};
+use portcullis_core::id::{ApiKeyId, OperatorKeyId, SessionId, UserId};
 use portcullis_core::operator::{OperatorGrant, OperatorGrants};
 use portcullis_core::scope::{Account, Caller, Peers, Platform};
 
 use crate::app::App;
 use crate::error::Error;
 use crate::manage::lacks;
+use crate::manage::sessions::{self, Session};
 use crate::verify::credentials::{self, Ambiguous, Sent};
 use crate::verify::{self, NoMemory};
+pub(crate) use business::{
+    AMember, LooksAfterAll, LooksAfterApiKeys, LooksAfterAudit, LooksAfterMembers, LooksAfterMembersOrSelf,
+    LooksAfterRoles, Needs, OfBusiness, Platformer, Proprietor,
+};
+pub(crate) use knock::Knock;
+pub(crate) use origin::{From, check_not_from_elsewhere, origin};
 
 /// A grant as a type, so that a handler's signature can name it.
 pub(crate) trait Needed: Send + Sync {
@@ -38,48 +48,66 @@ macro_rules! needed {
 
 needed!(KeysVerify, KeysRead, KeysWrite, UsersRead, UsersWrite, BusinessesRead, BusinessesWrite, AuditRead);
 
-/// An operator key that has the grant.
+/// An operator key that has the grant, or a platform admin.
 pub(crate) struct Operator<G> {
     pub(crate) caller: Caller,
     pub(crate) proof: Platform,
     grant: PhantomData<G>,
 }
 
-/// Any operator key, for what is bounded by its own grants.
+/// Any operator key, for what is bounded by its own grants; or a platform admin.
 pub(crate) struct AnyOperator {
     pub(crate) caller: Caller,
     pub(crate) proof: Peers,
 }
 
-/// Somebody who may touch one user's account: an operator with the grant, for the user of the path; or an API key with user
-/// management, for its own owner, where the path names no user.
+/// Somebody who may touch one user's account: an operator with the grant, for the user of the path; or a person who signed in
+/// or an API key with user management, for their own, where the path names no user.
 pub(crate) struct OfAccount<G> {
     pub(crate) caller: Caller,
     pub(crate) account: Account,
     grant: PhantomData<G>,
 }
 
+impl<G: Needed> Operator<G> {
+    /// The account of any user, as far as the grant goes.
+    pub(crate) fn account(&self, user: UserId) -> Result<Account, Error> {
+        self.caller.account(user, G::GRANT).ok_or_else(|| lacks(G::GRANT))
+    }
+}
+
+impl<G> OfAccount<G> {
+    /// The session that asks, where it is one.
+    pub(crate) const fn session(&self) -> Option<SessionId> {
+        match self.caller {
+            Caller::User { session, .. } => Some(session),
+            _ => None,
+        }
+    }
+}
+
+/// A person who signed in, and nobody else.
+pub(crate) struct SignedIn {
+    pub(crate) caller: Caller,
+    pub(crate) account: Account,
+    pub(crate) session: Session,
+}
+
 /// Any good credential.
 pub(crate) enum Anyone {
-    Operator(portcullis_core::id::OperatorKeyId, OperatorGrants),
+    Operator(OperatorKeyId, OperatorGrants),
     /// The token of an API key, which the decision will look at.
     ApiKey(Presented),
+    User(Box<Session>),
 }
 
 impl FromRequestParts<Arc<App>> for AnyOperator {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
-        match anyone(app, parts)? {
-            Anyone::Operator(id, grants) => {
-                let caller = Caller::Operator { id, grants };
-                let proof = caller.peers().ok_or(Error::NoCredential)?;
-                Ok(Self { caller, proof })
-            }
-            // A customer's key on the platform's own paths is told no more than a made-up one.
-            Anyone::ApiKey(Presented::WellFormed(_)) => Err(Error::denied(Denial::Unknown)),
-            Anyone::ApiKey(Presented::Malformed) => Err(Error::denied(Denial::Malformed)),
-        }
+        let caller = operator_or_user(anyone(app, parts).await?)?;
+        let proof = caller.peers().ok_or_else(not_an_operator)?;
+        Ok(Self { caller, proof })
     }
 }
 
@@ -97,13 +125,36 @@ impl<G: Needed> FromRequestParts<Arc<App>> for OfAccount<G> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
-        let named = RawPathParams::from_request_parts(parts, app).await.ok();
-        let named = named.as_ref().and_then(|params| params.iter().find(|(name, _)| *name == "user_id"));
-        let Some((_, user)) = named else { return own_account(app, parts) };
-        let operator = Operator::<G>::from_request_parts(parts, app).await?;
-        let user = user.parse().map_err(|_| Error::NotFound)?;
-        let account = operator.caller.account(user, G::GRANT).ok_or_else(|| lacks(G::GRANT))?;
-        Ok(Self { caller: operator.caller, account, grant: PhantomData })
+        let Some(user) = path_parameter(parts, app, "user_id").await else {
+            return own_account(app, parts).await;
+        };
+        let caller = operator_or_user(anyone(app, parts).await?)?;
+        let user = user.parse().map_err(|_| Error::NotFound);
+        // To a person, another's account is not there; an operator key without the grant is told so, whoever is named.
+        let refused = || if matches!(caller, Caller::User { .. }) { Error::NotFound } else { lacks(G::GRANT) };
+        if caller.peers().is_some_and(|peers| !peers.grants().contains(G::GRANT)) {
+            return Err(refused());
+        }
+        let account = caller.account(user?, G::GRANT).ok_or_else(refused)?;
+        Ok(Self { caller, account, grant: PhantomData })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for SignedIn {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
+        let session = match anyone(app, parts).await? {
+            Anyone::User(session) => session,
+            Anyone::Operator(..) => return Err(not_a_person()),
+            Anyone::ApiKey(token) => {
+                passed(app, &own_ask(token, parts), |_| Some(()))?;
+                return Err(not_a_person());
+            }
+        };
+        let caller = session.caller();
+        let account = caller.account(session.user, OperatorGrant::UsersWrite).ok_or(Error::SignedOut)?;
+        Ok(Self { caller, account, session: *session })
     }
 }
 
@@ -111,46 +162,68 @@ impl FromRequestParts<Arc<App>> for Anyone {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
-        anyone(app, parts)
+        anyone(app, parts).await
     }
 }
 
-/// Where the request came from, for the audit log.
-pub(crate) struct From(pub(crate) Origin);
-
-impl<S: Sync> FromRequestParts<S> for From {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(origin(parts)))
+/// Whoever calls, among those who may call the management API as a whole.
+fn operator_or_user(anyone: Anyone) -> Result<Caller, Error> {
+    match anyone {
+        Anyone::Operator(id, grants) => Ok(Caller::Operator { id, grants }),
+        Anyone::User(session) => Ok(session.caller()),
+        // A customer's key on the platform's own paths is told no more than a made-up one.
+        Anyone::ApiKey(Presented::WellFormed(_)) => Err(Error::denied(Denial::Unknown)),
+        Anyone::ApiKey(Presented::Malformed) => Err(Error::denied(Denial::Malformed)),
     }
 }
 
-pub(crate) fn origin(parts: &Parts) -> Origin {
-    Origin {
-        address: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical()),
-        request: parts.extensions.get::<RequestId>().copied(),
-    }
+fn not_a_person() -> Error {
+    let detail = "This is for a person who signed in: a key has no password and no session.".to_owned();
+    Error::Forbidden { reason: "session", detail, scope: None }
 }
 
-fn anyone(app: &App, parts: &Parts) -> Result<Anyone, Error> {
+fn not_an_operator() -> Error {
+    let detail = "This is for those who run the platform: an operator key, or a platform admin.".to_owned();
+    Error::Forbidden { reason: "permission", detail, scope: None }
+}
+
+async fn path_parameter(parts: &mut Parts, app: &Arc<App>, wanted: &str) -> Option<String> {
+    let named = RawPathParams::from_request_parts(parts, app).await.ok()?;
+    named.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.to_owned())
+}
+
+async fn anyone(app: &App, parts: &Parts) -> Result<Anyone, Error> {
     let sent = credentials::sent(&parts.headers).map_err(|Ambiguous| Error::AmbiguousCredentials)?;
     let text = match sent {
         Sent::Nothing => return Err(Error::NoCredential),
         Sent::Unusable => return Err(Error::denied(Denial::Malformed)),
         Sent::Token(text) => text,
+        Sent::Session(token) => {
+            let session = sessions::find(app, token).await?;
+            Knock::is_by(parts, Actor::User(session.user));
+            origin::check_same_site(app, parts)?;
+            return Ok(Anyone::User(Box::new(session)));
+        }
     };
     if !verify::is_operator_token(app, text) {
-        return Ok(Anyone::ApiKey(verify::present(app, text)));
+        let presented = verify::present(app, text);
+        Knock::is_with(parts, presented);
+        return Ok(Anyone::ApiKey(presented));
     }
     let (id, grants) = verify::operator(app, text).map_err(unavailable)?.ok_or(Error::denied(Denial::Unknown))?;
+    Knock::is_by(parts, Actor::OperatorKey(id));
     Ok(Anyone::Operator(id, grants))
 }
 
 /// `/user`: the caller's own account, which a key reaches only with user management.
-fn own_account<G: Needed>(app: &App, parts: &Parts) -> Result<OfAccount<G>, Error> {
-    let token = match anyone(app, parts)? {
+async fn own_account<G: Needed>(app: &App, parts: &Parts) -> Result<OfAccount<G>, Error> {
+    let token = match anyone(app, parts).await? {
         Anyone::ApiKey(token) => token,
+        Anyone::User(session) => {
+            let caller = session.caller();
+            let account = caller.account(session.user, G::GRANT).ok_or(Error::SignedOut)?;
+            return Ok(OfAccount { caller, account, grant: PhantomData });
+        }
         Anyone::Operator(..) => {
             return Err(Error::Forbidden {
                 reason: "user_management",

@@ -18,10 +18,20 @@ pub struct Config {
     pub token_prefix: TokenPrefix,
     pub catalogue: Catalogue,
     pub rotation_due_days: u32,
+    pub sessions: Sessions,
+    /// Where people reach this server, for links; where it listens, where it is left out.
+    public_url: Option<String>,
     pub log: Log,
     pub connections: Connections,
     /// Variables that look like settings and are none: a misspelt setting must not go unseen.
     pub unheeded: Vec<String>,
+}
+
+/// How long people stay signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sessions {
+    pub idle_minutes: u32,
+    pub lifetime_hours: u32,
 }
 
 /// What is logged, and how.
@@ -65,6 +75,8 @@ pub enum ConfigError {
     Catalogue(#[from] NotACatalogue),
     #[error("`{name}` is {value}; it must be from {least} to {most}")]
     Range { name: &'static str, value: u64, least: u64, most: u64 },
+    #[error("`public_url` is `http://` or `https://`, a host, and perhaps a port: no path, no query")]
+    PublicUrl,
 }
 
 /// The settings as they are written.
@@ -76,6 +88,9 @@ struct Written {
     pepper_file: Option<PathBuf>,
     token_prefix: String,
     rotation_due_days: u32,
+    session_idle_minutes: u32,
+    session_lifetime_hours: u32,
+    public_url: Option<String>,
     log_level: String,
     log_format: LogFormat,
     header_read_timeout_seconds: u64,
@@ -89,12 +104,15 @@ struct Written {
 }
 
 /// Each setting, and whether the environment has it as plain text (the others are TOML values, of which a number is one).
-const SETTINGS: [(&str, bool); 15] = [
+const SETTINGS: [(&str, bool); 18] = [
     ("listen", true),
     ("data", true),
     ("pepper_file", true),
     ("token_prefix", true),
     ("rotation_due_days", false),
+    ("session_idle_minutes", false),
+    ("session_lifetime_hours", false),
+    ("public_url", true),
     ("log_level", true),
     ("log_format", true),
     ("header_read_timeout_seconds", false),
@@ -118,6 +136,9 @@ impl Default for Written {
             pepper_file: None,
             token_prefix: "ak".to_owned(),
             rotation_due_days: 90,
+            session_idle_minutes: 720,
+            session_lifetime_hours: 168,
+            public_url: None,
             log_level: "info".to_owned(),
             log_format: LogFormat::Text,
             header_read_timeout_seconds: 10,
@@ -133,6 +154,11 @@ impl Default for Written {
 }
 
 impl Config {
+    /// Where people reach this server: scheme, host and port.
+    pub fn public_url(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
+    }
+
     /// Reads the file, if one is named, and then the environment.
     pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let text = match file {
@@ -181,6 +207,16 @@ impl TryFrom<Written> for Config {
             token_prefix: TokenPrefix::for_api_keys(&written.token_prefix)?,
             catalogue: catalogue(written.catalogue)?,
             rotation_due_days: narrow(within("rotation_due_days", written.rotation_due_days.into(), 1, 36_500)?),
+            sessions: Sessions {
+                idle_minutes: narrow(within("session_idle_minutes", written.session_idle_minutes.into(), 1, 525_600)?),
+                lifetime_hours: narrow(within(
+                    "session_lifetime_hours",
+                    written.session_lifetime_hours.into(),
+                    1,
+                    8_760,
+                )?),
+            },
+            public_url: written.public_url.map(|url| origin(&url)).transpose()?,
             log: Log { level: written.log_level, format: written.log_format },
             unheeded: Vec::new(),
             connections: Connections {
@@ -201,6 +237,17 @@ impl TryFrom<Written> for Config {
                 )?),
             },
         })
+    }
+}
+
+/// A URL without anything after the host and port.
+fn origin(url: &str) -> Result<String, ConfigError> {
+    let uri: http::Uri = url.trim_end_matches('/').parse().map_err(|_| ConfigError::PublicUrl)?;
+    match (uri.scheme_str(), uri.authority(), uri.path_and_query().map(http::uri::PathAndQuery::as_str)) {
+        (Some(scheme @ ("http" | "https")), Some(place), None | Some("/")) if !place.as_str().contains('@') => {
+            Ok(format!("{scheme}://{place}"))
+        }
+        _ => Err(ConfigError::PublicUrl),
     }
 }
 
@@ -289,6 +336,9 @@ mod tests {
             ("listen = \"nowhere\"", &[], "listen"),
             ("token_prefix = \"op\"", &[], "token_prefix"),
             ("idle_timeout_seconds = 0", &[], "idle_timeout_seconds"),
+            ("public_url = \"https://example.com/x\"", &[], "public_url"),
+            ("public_url = \"example.com\"", &[], "public_url"),
+            ("session_idle_minutes = 0", &[], "session_idle_minutes"),
             ("idle_timeout_seconds = -1", &[], "idle_timeout_seconds"),
             ("[catalogue]", &[], "catalogue"),
             ("[catalogue]\nCalls = [\"read\"]", &[], "Calls"),

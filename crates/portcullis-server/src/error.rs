@@ -19,6 +19,12 @@ pub(crate) enum Error {
     AmbiguousCredentials,
     #[error("Send an API key or an operator key, e.g. as `Authorization: Bearer <token>`.")]
     NoCredential,
+    #[error("Your session has ended, or there was none: sign in.")]
+    SignedOut,
+    #[error("The e-mail address or the password is wrong.")]
+    WrongPassword,
+    #[error("There were too many tries. Wait for {retry_after_seconds} seconds.")]
+    TooMany { retry_after_seconds: i64 },
     #[error("{}", .denial.message())]
     Denied { denial: Denial, scope: Option<String> },
     #[error("{detail}")]
@@ -53,10 +59,11 @@ impl Error {
         Self::Denied { denial, scope: None }
     }
 
-    fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Invalid(_) | Self::AmbiguousCredentials => StatusCode::BAD_REQUEST,
-            Self::NoCredential => StatusCode::UNAUTHORIZED,
+            Self::NoCredential | Self::SignedOut | Self::WrongPassword => StatusCode::UNAUTHORIZED,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Denied { denial, .. } => StatusCode::from_u16(denial.status()).unwrap_or(StatusCode::FORBIDDEN),
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -71,11 +78,14 @@ impl Error {
         }
     }
 
-    fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "INVALID_REQUEST",
             Self::AmbiguousCredentials => "AMBIGUOUS_CREDENTIALS",
             Self::NoCredential => "INVALID_API_KEY",
+            Self::SignedOut => "SIGNED_OUT",
+            Self::WrongPassword => "INVALID_CREDENTIALS",
+            Self::TooMany { .. } => "RATE_LIMITED",
             Self::Denied { denial, .. } => denial.code(),
             Self::Forbidden { .. } => "PERMISSION_DENIED",
             Self::NotFound => "NOT_FOUND",
@@ -90,7 +100,7 @@ impl Error {
         }
     }
 
-    fn reason(&self) -> Option<&'static str> {
+    pub(crate) fn reason(&self) -> Option<&'static str> {
         match self {
             Self::NoCredential => Some("missing"),
             Self::Denied { denial, .. } => denial.reason(),
@@ -107,7 +117,9 @@ impl Error {
             _ => None,
         };
         let text = match (self.status(), self, scope) {
-            (StatusCode::UNAUTHORIZED, Self::NoCredential, _) => REALM.to_owned(),
+            (StatusCode::UNAUTHORIZED, Self::NoCredential | Self::SignedOut | Self::WrongPassword, _) => {
+                REALM.to_owned()
+            }
             (StatusCode::UNAUTHORIZED, ..) => format!("{REALM}, error=\"invalid_token\""),
             (StatusCode::FORBIDDEN, _, Some(scope)) => {
                 format!("{REALM}, error=\"insufficient_scope\", scope=\"{scope}\"")
@@ -131,6 +143,9 @@ impl Error {
         let mut response = (self.status(), [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
         if let Some(challenge) = self.challenge() {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Self::TooMany { retry_after_seconds } = self {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from((*retry_after_seconds).max(1)));
         }
         if matches!(self, Self::TooLarge | Self::Timeout) {
             // What the client is still sending would be read as the next request.

@@ -18,6 +18,7 @@ pub mod config;
 mod error;
 mod jobs;
 mod manage;
+mod reference;
 mod routes;
 mod running;
 mod secrets;
@@ -27,6 +28,7 @@ mod verify;
 
 pub use app::{App, StartError};
 pub use manage::{audit, setup};
+pub use routes::openapi;
 pub use running::{Bound, bind};
 pub use secrets::PepperError;
 pub use store::{OpenError, StoreError};

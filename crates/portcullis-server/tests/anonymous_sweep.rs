@@ -1,79 +1,56 @@
-//! What every path answers to one who has no credential, a made-up one, or a customer's key where an operator is meant.
+//! What every operation answers to one who has no credential, a made-up one, or a customer's key where an operator is meant.
 //!
-//! The table is the whole truth about what is open. A route that `routes.rs` has and the table has not fails the test.
+//! The operations are those of the OpenAPI document, which is made from the routes themselves, so none can be forgotten. What is
+//! open without a credential is a list here, in full.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::Server;
 
-/// Who a path is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum For {
-    Everybody,
-    /// Any good key.
-    AnyKey,
-    /// An API key with user management.
-    OwnAccount,
-    Operators,
-}
+/// What anybody may call: each of these looks for a password, or for a link's token, in its body.
+const OPEN: [&str; 4] = ["accept_invitation", "request_password_link", "set_password", "sign_in"];
 
-const PATHS: [(&str, &[&str], For); 31] = [
-    ("/verify", &["POST"], For::Operators),
-    ("/verify/batch", &["POST"], For::Operators),
-    ("/whoami", &["GET"], For::AnyKey),
-    ("/catalogue", &["GET"], For::AnyKey),
-    ("/user", &["GET"], For::OwnAccount),
-    ("/user/api-keys", &["GET", "POST"], For::OwnAccount),
-    ("/user/api-keys/{key_id}", &["GET", "PATCH"], For::OwnAccount),
-    ("/user/api-keys/{key_id}/revoke", &["POST"], For::OwnAccount),
-    ("/user/api-keys/{key_id}/rotate", &["POST"], For::OwnAccount),
-    ("/users", &["GET", "POST"], For::Operators),
-    ("/users/{user_id}", &["GET"], For::Operators),
-    ("/users/{user_id}/disable", &["POST"], For::Operators),
-    ("/users/{user_id}/enable", &["POST"], For::Operators),
-    ("/users/{user_id}/api-keys", &["GET", "POST"], For::Operators),
-    ("/users/{user_id}/api-keys/{key_id}", &["GET", "PATCH"], For::Operators),
-    ("/users/{user_id}/api-keys/{key_id}/revoke", &["POST"], For::Operators),
-    ("/users/{user_id}/api-keys/{key_id}/rotate", &["POST"], For::Operators),
-    ("/operator-keys", &["GET", "POST"], For::Operators),
-    ("/operator-keys/{operator_key_id}/revoke", &["POST"], For::Operators),
-    ("/businesses", &["GET", "POST"], For::Operators),
-    ("/businesses/{business_id}", &["GET"], For::Operators),
-    ("/businesses/{business_id}/disable", &["POST"], For::Operators),
-    ("/businesses/{business_id}/enable", &["POST"], For::Operators),
-    ("/businesses/{business_id}/roles", &["GET"], For::Operators),
-    ("/audit-events", &["GET"], For::Operators),
-    ("/businesses/{business_id}/audit-events", &["GET"], For::Operators),
-    ("/businesses/{business_id}/members", &["GET"], For::Operators),
-    ("/businesses/{business_id}/members/{user_id}", &["PUT", "DELETE"], For::Operators),
-    ("/nothing-here", &[], For::Everybody),
-    ("/livez", &["GET"], For::Everybody),
-    ("/readyz", &["GET"], For::Everybody),
+/// Beside the API: pages and files that are the same for everybody.
+const PAGES: [&str; 8] = [
+    "/livez",
+    "/readyz",
+    "/openapi.json",
+    "/reference",
+    "/reference/reference.js",
+    "/reference/reference.css",
+    "/problems/NOT_FOUND",
+    "/problems.css",
 ];
 
-/// Parts of `routes.rs` that are mounted under other paths, which the table has whole.
-const MOUNTED: [&str; 4] = ["/", "/{key_id}", "/{key_id}/revoke", "/{key_id}/rotate"];
+/// One operation of the document.
+pub(crate) struct Operation {
+    pub(crate) id: String,
+    pub(crate) method: Method,
+    /// Below `/api/v1`, with its parameters as the document has them.
+    pub(crate) path: String,
+    /// The names of the schemes by which it can be called; empty is without a credential.
+    pub(crate) schemes: Vec<String>,
+}
 
-#[test]
-fn every_route_is_in_the_table() {
-    let source = include_str!("../src/routes.rs");
-    let listed = |path: &str| PATHS.iter().find(|(known, ..)| *known == path);
-    let mut seen = 0;
-    for route in source.split(".route(").skip(1) {
-        let (path, rest) = route.trim_start().strip_prefix('"').and_then(|route| route.split_once('"')).unwrap();
-        let rest = rest.lines().take_while(|line| !line.contains("fn ")).collect::<String>();
-        let methods = rest.split(".nest(").next().unwrap();
-        seen += 1;
-        if MOUNTED.contains(&path) {
-            continue;
+/// Every operation there is, in the order of their ids.
+pub(crate) fn operations() -> Vec<Operation> {
+    let document: Value = serde_json::from_str(&portcullis_server::openapi()).unwrap();
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let schemes = operation["security"].as_array().unwrap().iter();
+            let schemes = schemes.map(|scheme| scheme.as_object().unwrap().keys().next().cloned().unwrap_or_default());
+            operations.push(Operation {
+                id: operation["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_uppercase().parse().unwrap(),
+                path: path.strip_prefix("/api/v1").unwrap().to_owned(),
+                schemes: schemes.collect(),
+            });
         }
-        let (_, known, _) = listed(path).unwrap_or_else(|| panic!("{path} is not in the table"));
-        let said = ["get(", "post(", "put(", "patch(", "delete("].iter().filter(|method| methods.contains(**method));
-        let said: Vec<String> = said.map(|method| method.trim_end_matches('(').to_uppercase()).collect();
-        assert_eq!(known, &said, "{path}");
     }
-    assert!(seen >= 26, "{seen}");
+    operations.sort_by(|one, other| one.id.cmp(&other.id));
+    operations
 }
 
 fn filled(path: &str) -> String {
@@ -81,6 +58,9 @@ fn filled(path: &str) -> String {
         .replace("{key_id}", "key_00000000000000000000000001")
         .replace("{operator_key_id}", "opk_00000000000000000000000001")
         .replace("{business_id}", "biz_00000000000000000000000001")
+        .replace("{role_id}", "rol_00000000000000000000000001")
+        .replace("{session_id}", "ses_00000000000000000000000001")
+        .replace("{invitation_id}", "lnk_00000000000000000000000001")
 }
 
 #[tokio::test]
@@ -88,30 +68,54 @@ async fn nothing_answers_to_nobody_but_what_is_for_everybody() {
     let server = Server::start().await;
     let (ann, _) = server.owner_of("ann@example.com", "Dental Clinic").await;
     let plain = server.key(&ann, &json!({"name": "Plain"})).await;
-    for (path, methods, who) in PATHS {
-        if who == For::Everybody {
+    let mut open = Vec::new();
+    for operation in operations() {
+        let ask = |token: Option<&str>| {
+            let request = server.request(operation.method.clone(), &filled(&operation.path)).json(&json!({}));
+            server.send(if let Some(token) = token { request.bearer_auth(token) } else { request })
+        };
+        let by = |scheme: &str| operation.schemes.iter().any(|known| known == scheme);
+        if by("") {
+            open.push(operation.id.clone());
+            let nobody = ask(None).await;
+            assert!([400, 422].contains(&nobody.status), "{}: {}", operation.id, nobody.text);
             continue;
         }
-        for method in methods {
-            let ask = |token: Option<&str>| {
-                let method = Method::from_bytes(method.as_bytes()).unwrap();
-                let request = server.request(method, &filled(path)).json(&json!({}));
-                server.send(if let Some(token) = token { request.bearer_auth(token) } else { request })
-            };
-            ask(None).await.fails(401, "INVALID_API_KEY", Some("missing"));
-            ask(Some("ak_live_x")).await.fails(401, "INVALID_API_KEY", Some("malformed"));
-            let customer = ask(Some(&plain.token)).await;
-            match who {
-                // Attack 33: a customer's key on the platform's paths is told no more than a made-up one.
-                For::Operators => customer.fails(401, "INVALID_API_KEY", Some("unknown")),
-                For::OwnAccount => customer.fails(403, "PERMISSION_DENIED", Some("user_management")),
-                For::AnyKey | For::Everybody => assert_eq!(customer.status, 200, "{path}"),
-            }
-            if who == For::OwnAccount {
+        ask(None).await.fails(401, "INVALID_API_KEY", Some("missing"));
+        ask(Some("ak_live_x")).await.fails(401, "INVALID_API_KEY", Some("malformed"));
+        let customer = ask(Some(&plain.token)).await;
+        match (by("api_key"), by("operator_key")) {
+            (true, true) => assert_eq!(customer.status, 200, "{}", operation.id),
+            (true, false) => {
+                customer.fails(403, "PERMISSION_DENIED", Some("user_management"));
                 let operator = ask(Some(&server.operator)).await;
                 operator.fails(403, "PERMISSION_DENIED", Some("user_management"));
             }
+            // Attack 33: a customer's key on the platform's paths is told no more than a made-up one.
+            (false, true) => customer.fails(401, "INVALID_API_KEY", Some("unknown")),
+            (false, false) => customer.fails(403, "PERMISSION_DENIED", Some("session")),
         }
     }
+    assert_eq!(open, OPEN);
     server.send(server.request(Method::GET, "/nothing-here")).await.fails(404, "NOT_FOUND", None);
+}
+
+/// What is outside `/api/v1` is the same for everybody, is kept by no cache but where it says so, and frames nothing.
+#[tokio::test]
+async fn pages_are_open_and_closed_in_themselves() {
+    let server = Server::start().await;
+    for path in PAGES {
+        let answer = reqwest::get(format!("{}{path}", server.url)).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        let policy = answer.headers().get("content-security-policy").map(|policy| policy.to_str().unwrap().to_owned());
+        let is_a_page =
+            answer.headers().get("content-type").is_some_and(|kind| kind.to_str().unwrap().starts_with("text/html"));
+        assert!(!is_a_page || policy.is_some_and(|policy| policy.starts_with("default-src 'none'")), "{path}");
+    }
+    for path in
+        ["/problems/NO_SUCH_CODE", "/problems/not_found", "/reference/vendor/manifest.toml", "/reference/../secret"]
+    {
+        let answer = reqwest::get(format!("{}{path}", server.url)).await.unwrap();
+        assert_eq!(answer.status(), 404, "{path}");
+    }
 }

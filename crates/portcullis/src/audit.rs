@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use portcullis_api::audit_events::AuditEvent;
+use portcullis_core::audit_head::SignedHead;
 use portcullis_server::audit;
 
 use crate::client::{Ask, Client, PageArgs, query, show_page};
@@ -34,6 +35,12 @@ pub(crate) enum Command {
         /// The directory of the database
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
+        /// A signed head that was kept somewhere else, as the server's log has it: the log must go at least that far
+        #[arg(long, value_name = "HEAD")]
+        head: Option<SignedHead>,
+        /// The public key that the head must be signed with, in hexadecimal: its fourth part, when you first kept one
+        #[arg(long, value_name = "KEY", requires = "head")]
+        public_key: Option<String>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -49,8 +56,16 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::List { ask, actor, target, page } => list(&ask, actor, target, page).await,
-        Command::Verify { data, json } => {
-            let whole = walked(audit::walk(&data, |_| ControlFlow::Continue(())).await)?;
+        Command::Verify { data, head, public_key, json } => {
+            let mut seen = head.is_none();
+            let whole = audit::walk(&data, |event, hash| {
+                seen |= head.is_some_and(|head| head.number == event.number && head.hash == *hash);
+                ControlFlow::Continue(())
+            });
+            let whole = walked(whole.await)?;
+            if let Some(head) = head {
+                check_head(&head, public_key.as_deref(), seen, whole)?;
+            }
             if json {
                 return output::json_line(&serde_json::json!({"events": whole}));
             }
@@ -58,7 +73,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Export { data } => {
             let mut printed = Ok(());
-            let walk = audit::walk(&data, |event| {
+            let walk = audit::walk(&data, |event, _| {
                 printed = output::json_line(event);
                 if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             });
@@ -66,6 +81,24 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
             printed
         }
     }
+}
+
+/// The log must have the event that the head is of.
+fn check_head(head: &SignedHead, public_key: Option<&str>, seen: bool, whole: i64) -> Result<(), Failure> {
+    let own = head.to_string();
+    let signed_by = own.split('.').nth(3).unwrap_or_default();
+    if !head.is_genuine() || public_key.is_some_and(|key| !key.eq_ignore_ascii_case(signed_by)) {
+        return Err(Failure::new(
+            BROKEN,
+            "the head is not signed by that key: it was changed, or is of another server",
+        ));
+    }
+    if seen {
+        return Ok(());
+    }
+    let cut =
+        format!("the log ends at event {whole}, or is another one: it does not have the head's event {}", head.number);
+    Err(Failure::new(BROKEN, cut))
 }
 
 fn walked(walk: Result<Result<i64, audit::Broken>, portcullis_server::StartError>) -> Result<i64, Failure> {

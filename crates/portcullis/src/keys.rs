@@ -126,7 +126,7 @@ pub(crate) async fn run(ask: &Ask, command: Command) -> Result<(), Failure> {
             }
             show(ask, &made.api_key)?;
             output::text(&format!("\nThe old token works until {}.\n", or_dash(made.previous.expires_at)))?;
-            show_once(&made.token)
+            show_once(made.token.as_ref())
         }
         Command::Revoke { of, key, reason } => {
             let path = format!("/users/{}/api-keys/{key}/revoke", of.user);
@@ -144,10 +144,11 @@ async fn make(ask: &Ask, client: &Client, create: Create) -> Result<(), Failure>
         return output::json(&made);
     }
     show(ask, &made.api_key)?;
-    show_once(&made.token)
+    show_once(made.token.as_ref())
 }
 
-fn show_once(token: &SecretText) -> Result<(), Failure> {
+fn show_once(token: Option<&SecretText>) -> Result<(), Failure> {
+    let Some(token) = token else { return Ok(()) };
     output::text(&format!("\nThe token, shown this once; it cannot be seen again:\n\n  {}\n", token.expose()))
 }
 

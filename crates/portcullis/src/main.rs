@@ -87,6 +87,8 @@ enum Command {
         #[command(flatten)]
         ask: Ask,
     },
+    /// Print the OpenAPI document of this version
+    Openapi,
 }
 
 #[tokio::main(flavor = "multi_thread")]
@@ -101,6 +103,7 @@ async fn main() -> ExitCode {
         Command::Businesses { ask, command } => businesses::run(&ask, command).await,
         Command::Audit { command } => audit::run(command).await,
         Command::Whoami { ask } => whoami::run(&ask).await,
+        Command::Openapi => output::text(&portcullis_server::openapi()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

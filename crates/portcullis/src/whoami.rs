@@ -17,6 +17,7 @@ pub(crate) async fn run(ask: &Ask) -> Result<(), Failure> {
             ("id", key.key_id.to_string()),
             ("grants", key.grants.iter().map(|grant| grant.name()).collect::<Vec<_>>().join(", ")),
         ]),
+        WhoAmI::User(user) => output::facts(&[("kind", "user".to_owned()), ("id", user.user_id.to_string())]),
         WhoAmI::ApiKey(key) => {
             output::facts(&[
                 ("kind", "API key".to_owned()),

@@ -48,7 +48,7 @@ fn what_cannot_be_is_refused_and_leaves_an_empty_store() {
     };
     let short = with_password("short", "ann@example.com");
     printed(&short, 5);
-    assert!(String::from_utf8_lossy(&short.stderr).contains("at least 12"));
+    assert!(String::from_utf8_lossy(&short.stderr).contains("must have 12 to 256 characters"));
     let no_address = with_password("correct horse battery", "ann");
     printed(&no_address, 5);
     assert!(String::from_utf8_lossy(&no_address.stderr).contains("e-mail"));

@@ -2,32 +2,39 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
-use portcullis_api::audit_events::{AuditEvent, ListAuditEvents};
+use axum::extract::State;
+use portcullis_api::audit_events::{AuditEvent, AuditHead, ListAuditEvents};
 use portcullis_core::audit::ChainedEvent;
+use portcullis_core::audit_head::SignedHead;
 use portcullis_core::time::Timestamp;
 
 use super::body::KnownQuery;
-use super::{ListAnswer, page, path_id};
+use super::{Answer, ListAnswer, page, success};
 use crate::app::App;
-use crate::caller::{AuditRead, Operator};
-use crate::manage::audit;
+use crate::caller::{AuditRead, LooksAfterAudit, OfBusiness, Operator};
+use crate::manage::audit::{self, Log};
 
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     by: Operator<AuditRead>,
     KnownQuery(query): KnownQuery<ListAuditEvents>,
 ) -> ListAnswer<AuditEvent> {
-    Ok(page(audit::list(&app, &by.proof, None, &query).await?, wire))
+    Ok(page(audit::list(&app, &Log::Whole(by.proof), &query).await?, wire))
+}
+
+/// The last event, signed; to be kept somewhere else, so that a log that was cut shows.
+pub(crate) async fn head(State(app): State<Arc<App>>, _: Operator<AuditRead>) -> Answer<Option<AuditHead>> {
+    let head = audit::signed_head(&app).await?;
+    let wire = |head: SignedHead| AuditHead { number: head.number, at: head.at.into(), head: head.to_string() };
+    Ok(success(head.map(wire)))
 }
 
 pub(crate) async fn list_of_business(
     State(app): State<Arc<App>>,
-    by: Operator<AuditRead>,
-    Path(business): Path<String>,
+    of: OfBusiness<AuditRead, LooksAfterAudit>,
     KnownQuery(query): KnownQuery<ListAuditEvents>,
 ) -> ListAnswer<AuditEvent> {
-    Ok(page(audit::list(&app, &by.proof, Some(path_id(&business)?), &query).await?, wire))
+    Ok(page(audit::list(&app, &Log::OfBusiness(of.tenant), &query).await?, wire))
 }
 
 fn wire(event: ChainedEvent) -> AuditEvent {

@@ -1,5 +1,6 @@
 //! Reading a request: the JSON body within its bounds, and the query.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use portcullis_api::object::Object;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
@@ -19,6 +21,12 @@ pub(crate) struct JsonBody<T>(pub(crate) T);
 
 /// A JSON body that may be left out, where everything in it may be.
 pub(crate) struct OptionalJsonBody<T>(pub(crate) T);
+
+/// A JSON body of many lines, which may be larger than others. It is read as `T`, and documented as `D`.
+pub(crate) struct LargeJsonBody<T, D>(pub(crate) T, pub(crate) PhantomData<D>);
+
+/// Room for the lines of an import.
+const LARGE_BYTES: usize = 8 << 20;
 
 /// The query, in which every name must be known.
 pub(crate) struct KnownQuery<T>(pub(crate) T);
@@ -31,7 +39,20 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
         if !is_json(&parts.headers) {
             return Err(Error::UnsupportedMediaType);
         }
-        parse(&read(app, body).await?).map(Self)
+        parse(&read(app, body, app.config.connections.max_body_bytes).await?).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, D> FromRequest<Arc<App>> for LargeJsonBody<T, D> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Error> {
+        let (parts, body) = request.into_parts();
+        if !is_json(&parts.headers) {
+            return Err(Error::UnsupportedMediaType);
+        }
+        let most = app.config.connections.max_body_bytes.max(LARGE_BYTES);
+        parse(&read(app, body, most).await?).map(|lines| Self(lines, PhantomData))
     }
 }
 
@@ -40,7 +61,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for OptionalJsonBody<T
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Error> {
         let (parts, body) = request.into_parts();
-        let bytes = read(app, body).await?;
+        let bytes = read(app, body, app.config.connections.max_body_bytes).await?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
@@ -67,9 +88,9 @@ fn is_json(headers: &HeaderMap) -> bool {
     types.next().is_none() && essence.eq_ignore_ascii_case("application/json")
 }
 
-async fn read(app: &App, body: Body) -> Result<Bytes, Error> {
+async fn read(app: &App, body: Body, most: usize) -> Result<Bytes, Error> {
     let bounds = &app.config.connections;
-    let limited = Limited::new(body, bounds.max_body_bytes);
+    let limited = Limited::new(body, most);
     let patience = Duration::from_secs(bounds.body_read_timeout_seconds);
     match tokio::time::timeout(patience, limited.collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
@@ -79,11 +100,12 @@ async fn read(app: &App, body: Body) -> Result<Bytes, Error> {
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     if bytes.is_empty() {
         return Err(Error::Invalid("The body is empty; send a JSON object.".to_owned()));
     }
-    serde_json::from_slice(bytes).map_err(|error| Error::Invalid(without_values(&error)))
+    let Object(read) = serde_json::from_slice(bytes).map_err(|error| Error::Invalid(without_values(&error)))?;
+    Ok(read)
 }
 
 /// What was wrong and where, as the parser has it, but not what was sent: it might be a token.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{RawPathParams, State};
 use portcullis_api::operator_keys::{CreateOperatorKey, IssuedOperatorKey, OperatorKey};
 use portcullis_api::secret::SecretText;
 
 use super::body::JsonBody;
-use super::{Answer, Created, created, path_id, success};
+use super::{Answer, Created, created, path_id_of, success};
 use crate::app::App;
 use crate::caller::{AnyOperator, From};
 use crate::manage::operator_keys;
@@ -31,9 +31,11 @@ pub(crate) async fn revoke(
     State(app): State<Arc<App>>,
     by: AnyOperator,
     From(origin): From,
-    Path(id): Path<String>,
+    path: RawPathParams,
 ) -> Answer<OperatorKey> {
-    Ok(success(wire(operator_keys::revoke(&app, &by.caller, &by.proof, origin, path_id(&id)?).await?)))
+    Ok(success(wire(
+        operator_keys::revoke(&app, &by.caller, &by.proof, origin, path_id_of(&path, "operator_key_id")?).await?,
+    )))
 }
 
 fn wire(key: operator_keys::OperatorKey) -> OperatorKey {

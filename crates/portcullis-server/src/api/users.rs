@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{RawPathParams, State};
 use portcullis_api::envelope::PageQuery;
-use portcullis_api::users::{CreateUser, User};
+use portcullis_api::users::{CreateUser, UpdateUser, User};
 
 use super::body::{JsonBody, KnownQuery};
-use super::{Answer, Created, ListAnswer, created, page, status, success};
+use super::{Answer, Created, ListAnswer, created, page, path_id_of, status, success};
 use crate::app::App;
 use crate::caller::{From, OfAccount, Operator, UsersRead, UsersWrite};
 use crate::manage::users;
@@ -33,19 +33,36 @@ pub(crate) async fn show(State(app): State<Arc<App>>, of: OfAccount<UsersRead>) 
     Ok(success(wire(users::show(&app, &of.account).await?)))
 }
 
-pub(crate) async fn disable(
+pub(crate) async fn update(
     State(app): State<Arc<App>>,
     of: OfAccount<UsersWrite>,
     From(origin): From,
+    JsonBody(wanted): JsonBody<UpdateUser>,
 ) -> Answer<User> {
-    Ok(success(wire(users::set_disabled(&app, &of.caller, &of.account, origin, true).await?)))
+    Ok(success(wire(users::update(&app, &of.caller, &of.account, origin, wanted).await?)))
 }
 
-pub(crate) async fn enable(State(app): State<Arc<App>>, of: OfAccount<UsersWrite>, From(origin): From) -> Answer<User> {
-    Ok(success(wire(users::set_disabled(&app, &of.caller, &of.account, origin, false).await?)))
+pub(crate) async fn disable(
+    State(app): State<Arc<App>>,
+    by: Operator<UsersWrite>,
+    From(origin): From,
+    path: RawPathParams,
+) -> Answer<User> {
+    let account = by.account(path_id_of(&path, "user_id")?)?;
+    Ok(success(wire(users::set_disabled(&app, &by.caller, &account, origin, true).await?)))
 }
 
-fn wire(user: users::User) -> User {
+pub(crate) async fn enable(
+    State(app): State<Arc<App>>,
+    by: Operator<UsersWrite>,
+    From(origin): From,
+    path: RawPathParams,
+) -> Answer<User> {
+    let account = by.account(path_id_of(&path, "user_id")?)?;
+    Ok(success(wire(users::set_disabled(&app, &by.caller, &account, origin, false).await?)))
+}
+
+pub(super) fn wire(user: users::User) -> User {
     User {
         id: user.id,
         email: user.email,

@@ -5,9 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http::{HeaderValue, header};
 use portcullis_api::envelope::Success;
 use portcullis_api::problem::FieldError;
 use portcullis_api::verify::{Businesses, Decision, Verify, VerifyBatch};
@@ -15,6 +12,7 @@ use portcullis_core::decision::{self, Ask, Concerned, Presented};
 use portcullis_core::path;
 use portcullis_core::permission::{Action, Catalogue};
 
+use super::Written;
 use super::body::JsonBody;
 use crate::app::App;
 use crate::caller::{KeysVerify, Operator, unavailable};
@@ -30,20 +28,20 @@ pub(crate) async fn one(
     State(app): State<Arc<App>>,
     _: Operator<KeysVerify>,
     JsonBody(question): JsonBody<Verify>,
-) -> Result<Response, Error> {
+) -> Result<Written<Decision<'static>>, Error> {
     let mut errors = Vec::new();
     let ask = read(&app, &question, "", &mut errors);
     if !errors.is_empty() {
         return Err(Error::Validation(errors));
     }
-    json(answer(&app, &question, &ask, |decision| write(&Success::of(decision))))
+    answer(&app, &question, &ask, |decision| write(&Success::of(decision))).map(Written::new)
 }
 
 pub(crate) async fn batch(
     State(app): State<Arc<App>>,
     _: Operator<KeysVerify>,
     JsonBody(batch): JsonBody<VerifyBatch>,
-) -> Result<Response, Error> {
+) -> Result<Written<Vec<Decision<'static>>>, Error> {
     if batch.requests.is_empty() || batch.requests.len() > MOST {
         return Err(Error::field("/requests", format!("must have 1 to {MOST} entries")));
     }
@@ -63,7 +61,7 @@ pub(crate) async fn batch(
         body.append(&mut answer(&app, question, ask, |decision| write(&decision))?);
     }
     body.extend_from_slice(b"]}");
-    json(Ok(body))
+    Ok(Written::new(body))
 }
 
 /// Decides, and has the answer written while the state it was made on is at hand.
@@ -152,9 +150,4 @@ fn wire<'a>(catalogue: &'a Catalogue, decision: &decision::Decision<'a>) -> Deci
 
 fn write<T: serde::Serialize>(answer: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(answer).map_err(|error| Error::Internal(error.to_string()))
-}
-
-fn json(body: Result<Vec<u8>, Error>) -> Result<Response, Error> {
-    const JSON: HeaderValue = HeaderValue::from_static("application/json");
-    Ok(([(header::CONTENT_TYPE, JSON)], Bytes::from(body?)).into_response())
 }

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, State};
 use http::request::Parts;
 use portcullis_api::api_keys::{BusinessScope, Permissions};
 use portcullis_api::envelope::Success;
-use portcullis_api::whoami::{ApiKeySelf, BusinessReach, OperatorKeySelf, WhoAmI};
+use portcullis_api::whoami::{ApiKeySelf, BusinessReach, OperatorKeySelf, UserSelf, WhoAmI};
 use portcullis_core::keyring::Key;
 use portcullis_core::permission::{Catalogue, Grant};
 
@@ -27,6 +27,11 @@ impl FromRequestParts<Arc<App>> for Known {
             Anyone::Operator(key_id, grants) => {
                 WhoAmI::OperatorKey(OperatorKeySelf { key_id, grants: grants.iter().collect() })
             }
+            Anyone::User(session) => WhoAmI::User(UserSelf {
+                user_id: session.user,
+                session_id: session.id,
+                platform_admin: session.platform_admin,
+            }),
             Anyone::ApiKey(token) => passed(app, &own_ask(token, parts), |decision| {
                 decision.key.map(|key| WhoAmI::ApiKey(Box::new(own_view(&key, &app.catalogue))))
             })?,

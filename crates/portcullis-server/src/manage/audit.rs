@@ -6,8 +6,8 @@ use std::path::Path;
 use portcullis_api::audit_events::ListAuditEvents;
 use portcullis_api::time::Time;
 use portcullis_core::audit::{CHAIN_START, ChainedEvent};
-use portcullis_core::id::BusinessId;
-use portcullis_core::scope::Platform;
+use portcullis_core::audit_head::SignedHead;
+use portcullis_core::scope::{Platform, Tenant};
 
 use super::paging::Listing;
 use crate::app::{App, StartError};
@@ -26,37 +26,45 @@ pub struct Broken {
     pub why: &'static str,
 }
 
+/// Which events somebody may see.
+pub(crate) enum Log {
+    Whole(Platform),
+    OfBusiness(Tenant),
+}
+
 /// A page of events, newest first; of one business, or of the whole platform.
 pub(crate) async fn list(
     app: &App,
-    proof: &Platform,
-    business: Option<BusinessId>,
+    log: &Log,
     query: &ListAuditEvents,
 ) -> Result<(Vec<ChainedEvent>, Option<String>), Error> {
-    if let Some(business) = business {
-        app.store.business(proof, business).await?;
-    }
+    let business = match log {
+        Log::Whole(_) => None,
+        Log::OfBusiness(tenant) => Some(app.store.business(tenant).await?.id),
+    };
     let filter = AuditFilter {
-        business: business.map(|id| id.to_string()),
         actor: query.actor_id.clone(),
         action: query.action.clone(),
         target: query.target_id.clone(),
         from: instant("from", query.from.as_deref())?,
         to: instant("to", query.to.as_deref())?,
     };
-    let listing = Listing::new(app, &["audit_events", &format!("{filter:?}")]);
+    let listing = Listing::new(app, &["audit_events", &format!("{business:?} {filter:?}")]);
     let slice = listing.slice(query.limit.as_deref(), query.cursor.as_deref())?;
     // The cursor is signed, so what is in it is a number that this function put there.
-    let before = slice.after.as_deref().and_then(|number| number.parse().ok());
-    let events = app.store.audit_events(proof, &filter, before, slice.limit).await?;
+    let before = slice.after.as_deref().and_then(|number| number.parse().ok()).unwrap_or(i64::MAX);
+    let events = match log {
+        Log::Whole(proof) => app.store.audit_events(proof, &filter, before, slice.limit).await?,
+        Log::OfBusiness(tenant) => app.store.audit_events_of(tenant, &filter, before, slice.limit).await?,
+    };
     Ok(listing.page(events, &slice, |event| event.number.to_string()))
 }
 
-/// Walks the chain of the store in `directory`, also while a server runs on it, and gives every event that fits to `each`,
-/// until that says stop. Returns how many fit, or the first that does not.
+/// Walks the chain of the store in `directory`, also while a server runs on it, and gives every event that fits, with
+/// its hash, to `each`, until that says stop. Returns how many fit, or the first that does not.
 pub async fn walk(
     directory: &Path,
-    mut each: impl FnMut(&ChainedEvent) -> ControlFlow<()>,
+    mut each: impl FnMut(&ChainedEvent, &[u8; 32]) -> ControlFlow<()>,
 ) -> Result<Result<i64, Broken>, StartError> {
     let store = Store::open_sqlite_to_read(directory).await?;
     let (mut last, mut before) = (0, CHAIN_START);
@@ -74,11 +82,19 @@ pub async fn walk(
                 return Ok(Err(broken("its hash does not fit what it says and what came before it")));
             }
             (last, before) = (event.number, hash);
-            if each(&event).is_break() {
+            if each(&event, &hash).is_break() {
                 return Ok(Ok(last));
             }
         }
     }
+}
+
+/// The last event now, signed; `None` where nothing has happened yet.
+pub(crate) async fn signed_head(app: &App) -> Result<Option<SignedHead>, Error> {
+    let Some((number, hash)) = app.store.audit_head().await? else { return Ok(None) };
+    let seed = app.pepper.derive("audit head");
+    let head = SignedHead::sign(&seed, number, hash, app.clock.now());
+    head.map(Some).ok_or_else(|| Error::Internal("the audit log's head cannot be signed".to_owned()))
 }
 
 fn instant(name: &str, text: Option<&str>) -> Result<Option<i64>, Error> {

@@ -5,12 +5,20 @@
 //! transaction, and returns when this node has followed them.
 
 pub(crate) mod api_keys;
+pub(crate) mod attempts;
 pub mod audit;
 pub(crate) mod businesses;
+pub(crate) mod idempotency;
+pub(crate) mod links;
 pub(crate) mod members;
 pub(crate) mod operator_keys;
 pub(crate) mod paging;
+pub(crate) mod passwords;
+pub(crate) mod permissions;
+pub(crate) mod policies;
+pub(crate) mod refusals;
 pub(crate) mod roles;
+pub(crate) mod sessions;
 pub mod setup;
 pub(crate) mod text;
 pub(crate) mod users;
@@ -18,9 +26,9 @@ pub(crate) mod users;
 use portcullis_core::audit::{Actor, AuditEvent, Origin};
 use portcullis_core::change::Change;
 use portcullis_core::decision::Denial;
-use portcullis_core::id::AuditEventId;
+use portcullis_core::id::{ApiKeyId, AuditEventId, BusinessId, UserId};
 use portcullis_core::operator::{OperatorGrant, OperatorGrants};
-use portcullis_core::scope::Caller;
+use portcullis_core::scope::{Caller, Need, NoTenant, Standing, Tenant};
 use portcullis_core::time::Timestamp;
 
 use crate::app::App;
@@ -57,31 +65,51 @@ impl<'a> Editing<'a> {
                     return Err(lacks(lacking));
                 }
             }
-            Caller::ApiKey { id, user, .. } => {
-                let account =
-                    caller.account(user, OperatorGrant::KeysWrite).ok_or(Error::denied(Denial::UserManagement))?;
-                let key = rows.api_key(&account, id).await?;
-                let owner = rows.user(&account).await?;
-                let denial = match () {
-                    () if key.revoked_at.is_some() => Some(Denial::Revoked),
-                    () if key.expires_at.is_some_and(|end| end <= now) => Some(Denial::Expired),
-                    () if owner.disabled_at.is_some() => Some(Denial::UserDisabled),
-                    () if !key.user_management => Some(Denial::UserManagement),
-                    () => None,
-                };
-                if let Some(denial) = denial {
-                    return Err(Error::denied(denial));
+            Caller::ApiKey { id, user, .. } => still_good(&mut rows, caller, (id, user), now).await?,
+            Caller::User { session, .. } => {
+                let visit = rows.session(session).await?.ok_or(Error::SignedOut)?;
+                sessions::check(app, &visit, now)?;
+                // Who was a platform admin a moment ago is asked again what they are.
+                if visit.caller() != *caller {
+                    return Err(Error::SignedOut);
                 }
             }
+            Caller::Arrival { .. } => return Err(Error::SignedOut),
         }
         Ok(Self { app, actor: caller.into(), origin, now, rows, events: Vec::new(), changes: Vec::new() })
     }
 
+    /// Like [`Editing::begin`], for what is done in a business: what the caller is there is looked at again too.
+    pub(crate) async fn begin_in(
+        app: &'a App,
+        caller: &Caller,
+        origin: Origin,
+        tenant: &Tenant,
+    ) -> Result<(Self, Tenant), Error> {
+        // What a person is in the business takes the place of the grant, which only an operator can lack.
+        let mut editing = Self::begin(app, caller, origin, tenant.grant()).await?;
+        let standing = match *caller {
+            Caller::User { id, .. } => editing.rows.standing(id, tenant.business(), &app.catalogue).await?,
+            _ => None,
+        };
+        let tenant = caller.tenant(tenant.business(), tenant.grant(), tenant.need(), standing).map_err(no_tenant)?;
+        Ok((editing, tenant))
+    }
+
     /// The first edit of all, before there is anybody who could be a caller.
     pub(crate) async fn begin_setup(app: &'a App) -> Result<Self, Error> {
+        Self::begin_as(app, Actor::Setup, Origin::default()).await
+    }
+
+    /// An edit that no credential stands behind: somebody signs in or follows a link, or a job keeps to a rule.
+    pub(crate) async fn begin_as(app: &'a App, actor: Actor, origin: Origin) -> Result<Self, Error> {
         let (now, rows) = (app.clock.now(), app.store.edit().await?);
-        let (actor, origin) = (Actor::Setup, Origin::default());
         Ok(Self { app, actor, origin, now, rows, events: Vec::new(), changes: Vec::new() })
+    }
+
+    /// From here on it is this user who acts: they have just proved that they are.
+    pub(crate) const fn is_by(&mut self, user: UserId) {
+        self.actor = Actor::User(user);
     }
 
     /// Tells the audit log, and the nodes if decisions are concerned.
@@ -105,6 +133,57 @@ impl<'a> Editing<'a> {
         self.rows.commit().await?;
         self.app.node.followed(seq).await.map_err(|error| Error::Unavailable(error.to_string()))
     }
+}
+
+/// An API key that acts, as this transaction has it: alive, and still with user management.
+async fn still_good(
+    rows: &mut Edit,
+    caller: &Caller,
+    (id, user): (ApiKeyId, UserId),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let account = caller.account(user, OperatorGrant::KeysWrite).ok_or(Error::denied(Denial::UserManagement))?;
+    let key = rows.api_key(&account, id).await?;
+    let owner = rows.user(&account).await?;
+    let denial = match () {
+        () if key.revoked_at.is_some() => Denial::Revoked,
+        () if key.expires_at.is_some_and(|end| end <= now) => Denial::Expired,
+        () if owner.disabled_at.is_some() => Denial::UserDisabled,
+        () if !key.user_management => Denial::UserManagement,
+        () => return Ok(()),
+    };
+    Err(Error::denied(denial))
+}
+
+/// What the caller is in a business, so that they can prove what they may do there.
+pub(crate) async fn tenant(
+    app: &App,
+    caller: &Caller,
+    business: BusinessId,
+    grant: OperatorGrant,
+    need: Need,
+) -> Result<Tenant, Error> {
+    let standing: Option<Standing> = match *caller {
+        Caller::User { id, .. } => app.store.standing(id, business, &app.catalogue).await?,
+        _ => None,
+    };
+    caller.tenant(business, grant, need, standing).map_err(no_tenant)
+}
+
+fn no_tenant(why: NoTenant) -> Error {
+    let detail = match why {
+        NoTenant::Unseen => return Error::NotFound,
+        NoTenant::Lacks(grant) => return lacks(grant),
+        NoTenant::Disabled => return Error::denied(Denial::BusinessDisabled),
+        NoTenant::Role(Need::Manages(part)) => {
+            format!("Your role in this business does not look after its {}.", part.name().replace('_', " "))
+        }
+        NoTenant::Role(Need::Platform) => {
+            "This is for those who run the platform: an operator key, or a platform admin.".to_owned()
+        }
+        NoTenant::Role(_) => "This takes a role that looks after the whole business, as `admin` does.".to_owned(),
+    };
+    Error::Forbidden { reason: "permission", detail, scope: None }
 }
 
 /// The operator key is good, but was not given this.

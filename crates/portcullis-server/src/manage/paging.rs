@@ -51,6 +51,17 @@ impl<'a> Listing<'a> {
         (rows, next)
     }
 
+    /// Like [`Listing::page`], where a page can be short though more rows are left to look at.
+    pub(crate) fn page_of<T>(
+        &self,
+        (rows, looked_until): (Vec<T>, Option<String>),
+        slice: &Slice,
+        id: impl Fn(&T) -> String,
+    ) -> (Vec<T>, Option<String>) {
+        let (rows, next) = self.page(rows, slice, id);
+        (rows, next.or_else(|| looked_until.map(|id| self.seal(&id))))
+    }
+
     fn signature(&self, position: &str) -> Vec<u8> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.app.cursor_key);
         let tag = hmac::sign(&key, format!("{}\n{position}", self.of).as_bytes());

@@ -1,7 +1,5 @@
 //! The first user and the first operator key, without whom nobody could make any other.
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, PasswordHasher};
 use data_encoding::BASE64URL_NOPAD;
 use portcullis_api::api_keys::CreateApiKey;
 use portcullis_api::businesses::CreateBusiness;
@@ -13,14 +11,9 @@ use portcullis_core::id::{ApiKeyId, BusinessId, OperatorKeyId, UserId};
 use portcullis_core::operator::{OperatorGrant, OperatorGrants};
 use portcullis_core::scope::Caller;
 
-use super::{Editing, api_keys, businesses, operator_keys, users};
+use super::{Editing, api_keys, businesses, operator_keys, passwords, users};
 use crate::app::App;
 use crate::error::Error;
-
-/// The shortest password, in characters.
-const PASSWORD: usize = 12;
-/// The longest, in bytes: hashing must not become a way to keep the server busy.
-const LONGEST_PASSWORD: usize = 1_024;
 
 /// Who the first user is to be.
 #[derive(Debug, Clone)]
@@ -74,12 +67,15 @@ impl From<Error> for SetupError {
 /// Makes the first user, a platform admin, and an operator key with every grant. Refuses a store that has a user.
 pub async fn initialise(app: &App, first: FirstUser) -> Result<Initialised, SetupError> {
     let made = first.password.is_none().then(|| make_password(&app.dice));
-    let password = first.password.as_ref().or(made.as_ref());
+    let password = first.password.or_else(|| made.clone()).unwrap_or_else(|| make_password(&app.dice));
+    if let Some(wrong) = passwords::unfit(&password) {
+        return Err(SetupError::Refused(format!("the password {wrong}")));
+    }
+    let hash = passwords::keep(app, &password).await?;
     let mut editing = Editing::begin_setup(app).await?;
     if editing.rows.any_user().await.map_err(Error::from)? {
         return Err(SetupError::AlreadyInitialised);
     }
-    let hash = hash_password(password, &app.dice)?;
     let wanted = CreateUser { email: first.email, name: first.name };
     let user = users::insert(app, &mut editing, &wanted, Some(hash), true).await?;
     let grants = OperatorGrant::ALL.to_vec();
@@ -98,37 +94,21 @@ pub async fn initialise(app: &App, first: FirstUser) -> Result<Initialised, Setu
 pub async fn add_sample(app: &App, first: &Initialised) -> Result<Sample, SetupError> {
     let caller = Caller::Operator { id: first.operator_key_id, grants: first.grants };
     let origin = Origin::default();
-    let may = |grant| caller.platform(grant).ok_or(Error::NotFound);
-    let platform = may(OperatorGrant::BusinessesWrite)?;
     let mut business_ids = Vec::new();
     for name in ["Dental Clinic", "Bike Shop"] {
         let wanted = CreateBusiness { name: name.to_owned(), owner_id: Some(first.user_id.to_string()) };
-        business_ids.push(businesses::create(app, &caller, &platform, origin, wanted).await?.id);
+        business_ids.push(businesses::create(app, &caller, origin, wanted).await?.id);
     }
     let account = caller.account(first.user_id, OperatorGrant::KeysWrite).ok_or(Error::NotFound)?;
     let wanted = CreateApiKey { name: "Quickstart".to_owned(), user_management: Some(true), ..CreateApiKey::default() };
-    let (key, token) = api_keys::create(app, &caller, &account, origin, wanted).await?;
-    Ok(Sample { business_ids, api_key_id: key.id, token: SecretText::new(token.reveal().to_owned()) })
+    let (key, token) = api_keys::create(app, &caller, &account, origin, None, wanted).await?;
+    let token = token.map(|token| SecretText::new(token.reveal().to_owned()));
+    let token = token.ok_or_else(|| SetupError::Refused("the sample key has no token".to_owned()))?;
+    Ok(Sample { business_ids, api_key_id: key.id, token })
 }
 
 fn make_password(dice: &dyn Dice) -> SecretText {
     let mut bytes = [0; 15];
     dice.fill(&mut bytes);
     SecretText::new(BASE64URL_NOPAD.encode(&bytes))
-}
-
-/// Argon2id with the library's parameters, which are OWASP's.
-fn hash_password(password: Option<&SecretText>, dice: &dyn Dice) -> Result<String, SetupError> {
-    let text = password.map_or("", SecretText::expose);
-    if text.chars().count() < PASSWORD || text.len() > LONGEST_PASSWORD {
-        return Err(SetupError::Refused(format!(
-            "the password must have at least {PASSWORD} characters and at most {LONGEST_PASSWORD} bytes"
-        )));
-    }
-    let mut salt = [0; 16];
-    dice.fill(&mut salt);
-    let hash: PasswordHash = Argon2::default()
-        .hash_password_with_salt(text.as_bytes(), &salt)
-        .map_err(|error| SetupError::Refused(format!("cannot hash the password: {error}")))?;
-    Ok(hash.to_string())
 }

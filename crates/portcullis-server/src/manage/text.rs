@@ -4,6 +4,8 @@ use portcullis_api::problem::FieldError;
 
 /// The longest name, in characters.
 pub(crate) const NAME: usize = 100;
+/// What is wrong with a text that should be an e-mail address.
+pub(crate) const NO_EMAIL: &str = "must be an e-mail address";
 /// The longest reason, in characters.
 pub(crate) const REASON: usize = 200;
 

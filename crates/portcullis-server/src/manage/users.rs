@@ -1,8 +1,8 @@
-//! Users: make, list, disable, enable.
+//! Users: make, list, change, disable, enable.
 
 use portcullis_api::envelope::PageQuery;
 use portcullis_api::problem::FieldError;
-use portcullis_api::users::CreateUser;
+use portcullis_api::users::{CreateUser, UpdateUser};
 use portcullis_core::audit::{AuditAction, AuditEvent, Origin};
 use portcullis_core::change::{Change, UserState};
 use portcullis_core::id::UserId;
@@ -11,7 +11,7 @@ use portcullis_core::scope::{Account, Caller, Platform};
 use serde_json::json;
 
 use super::paging::Listing;
-use super::{Editing, taken, text};
+use super::{Editing, sessions, taken, text};
 use crate::app::App;
 use crate::error::Error;
 use crate::store::users::NewUser;
@@ -49,7 +49,7 @@ pub(super) async fn insert(
     if !text::is_email(&wanted.email) {
         // A name that was taken from a broken address would be reported for the address's fault.
         errors.retain(|error| wanted.name.is_some() || error.pointer != "/name");
-        errors.push(FieldError { pointer: "/email".to_owned(), detail: "must be an e-mail address".to_owned() });
+        errors.push(FieldError { pointer: "/email".to_owned(), detail: text::NO_EMAIL.to_owned() });
     }
     if !errors.is_empty() {
         return Err(Error::Validation(errors));
@@ -63,20 +63,70 @@ pub(super) async fn insert(
         disabled_at: None,
     };
     let new = NewUser { user: user.clone(), password_hash };
-    editing.rows.insert_user(&new).await.map_err(|error| taken(error, "Another user has this e-mail address."))?;
-    let after = json!({"email": user.email, "name": user.name, "platform_admin": platform_admin});
-    editing.tell(
-        AuditEvent {
-            action: AuditAction::UserCreated,
-            target: user.id.to_string(),
-            user: Some(user.id),
-            business: None,
-            before: None,
-            after: Some(after),
-        },
-        Some(Change::UserSet(UserState { id: user.id, disabled: false })),
-    );
+    editing.rows.insert_user(&new).await.map_err(|error| taken(error, EMAIL_TAKEN))?;
+    let change = Change::UserSet(UserState { id: user.id, disabled: false });
+    editing.tell(event(AuditAction::UserCreated, &user, None), Some(change));
     Ok(user)
+}
+
+/// Changes the members that are given: the name for everybody, the rest for operators.
+pub(crate) async fn update(
+    app: &App,
+    caller: &Caller,
+    account: &Account,
+    origin: Origin,
+    wanted: UpdateUser,
+) -> Result<User, Error> {
+    let mut errors = Vec::new();
+    let mut error = |pointer: &str, detail: &str| {
+        errors.push(FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() });
+    };
+    if wanted.email.as_deref().is_some_and(|email| !text::is_email(email)) {
+        error("/email", text::NO_EMAIL);
+    } else if wanted.email.is_some() && caller.platform(OperatorGrant::UsersWrite).is_none() {
+        error("/email", "is for an operator to change");
+    }
+    if wanted.platform_admin.is_some() && !caller.runs_everything() {
+        error("/platform_admin", "is for an operator with every grant to change");
+    }
+    if let Some(name) = &wanted.name {
+        text::check(&mut errors, "/name", name, text::NAME);
+    }
+    if !errors.is_empty() {
+        return Err(Error::Validation(errors));
+    }
+    let mut editing = Editing::begin(app, caller, origin, OperatorGrant::UsersWrite).await?;
+    let before = editing.rows.user(account).await?;
+    let own = matches!(caller, Caller::User { id, .. } if *id == before.id) || matches!(caller, Caller::ApiKey { .. });
+    if !own {
+        check_may_run(caller, &before)?;
+    }
+    let user = User {
+        name: wanted.name.unwrap_or_else(|| before.name.clone()),
+        email: wanted.email.unwrap_or_else(|| before.email.clone()),
+        platform_admin: wanted.platform_admin.unwrap_or(before.platform_admin),
+        ..before.clone()
+    };
+    if told(&user) != told(&before) {
+        editing.rows.update_user(account, &user).await.map_err(|error| taken(error, EMAIL_TAKEN))?;
+        editing.tell(event(AuditAction::UserUpdated, &user, Some(&before)), None);
+    }
+    editing.commit().await?;
+    Ok(user)
+}
+
+const EMAIL_TAKEN: &str = "Another user has this e-mail address.";
+
+/// Whoever can become a platform admin, by their address or their password, can do all that one can.
+pub(super) fn check_may_run(caller: &Caller, user: &User) -> Result<(), Error> {
+    if !user.platform_admin || caller.runs_everything() {
+        return Ok(());
+    }
+    Err(Error::Forbidden {
+        reason: "permission",
+        detail: "This user is a platform admin: it takes every grant to look after one.".to_owned(),
+        scope: None,
+    })
 }
 
 pub(crate) async fn set_disabled(
@@ -87,22 +137,39 @@ pub(crate) async fn set_disabled(
     disabled: bool,
 ) -> Result<User, Error> {
     let mut editing = Editing::begin(app, caller, origin, OperatorGrant::UsersWrite).await?;
-    let mut user = editing.rows.user(account).await?;
-    if user.disabled_at.is_some() != disabled {
+    let before = editing.rows.user(account).await?;
+    let mut user = before.clone();
+    if before.disabled_at.is_some() != disabled {
         user.disabled_at = disabled.then_some(editing.now);
-        editing.rows.set_user_disabled(account, user.disabled_at).await?;
-        editing.tell(
-            AuditEvent {
-                action: if disabled { AuditAction::UserDisabled } else { AuditAction::UserEnabled },
-                target: user.id.to_string(),
-                user: Some(user.id),
-                business: None,
-                before: Some(json!({"disabled": !disabled})),
-                after: Some(json!({"disabled": disabled})),
-            },
-            Some(Change::UserSet(UserState { id: user.id, disabled })),
-        );
+        editing.rows.update_user(account, &user).await?;
+        let action = if disabled { AuditAction::UserDisabled } else { AuditAction::UserEnabled };
+        let change = Change::UserSet(UserState { id: user.id, disabled });
+        editing.tell(event(action, &user, Some(&before)), Some(change));
+        if disabled {
+            // A user who is enabled again signs in again.
+            sessions::end_all(&mut editing, account, None, None).await?;
+        }
     }
     editing.commit().await?;
     Ok(user)
+}
+
+fn told(user: &User) -> serde_json::Value {
+    json!({
+        "email": user.email,
+        "name": user.name,
+        "platform_admin": user.platform_admin,
+        "disabled": user.disabled_at.is_some(),
+    })
+}
+
+fn event(action: AuditAction, user: &User, before: Option<&User>) -> AuditEvent {
+    AuditEvent {
+        action,
+        target: user.id.to_string(),
+        user: Some(user.id),
+        business: None,
+        before: before.map(told),
+        after: Some(told(user)),
+    }
 }

@@ -6,7 +6,7 @@ use portcullis_core::scope::{Account, BusinessScope};
 use portcullis_core::time::Timestamp;
 use portcullis_core::token::{Digest, Environment};
 
-use super::{Edit, Slice, Store, StoreError, digest, from_json, instant, millis, on, to_json, typed};
+use super::{Edit, Store, StoreError, digest, from_json, instant, millis, on, to_json, typed};
 
 /// A key's record, without anything a token could be found by.
 #[derive(Debug, Clone)]
@@ -27,10 +27,14 @@ pub(crate) struct ApiKey {
     pub metadata: Option<String>,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
+    /// Right within a few seconds.
+    pub last_used_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
     pub revoked_reason: Option<String>,
     pub rotated_to: Option<ApiKeyId>,
     pub rotated_from: Option<ApiKeyId>,
+    /// Issued elsewhere: its token need not have our form.
+    pub imported: bool,
 }
 
 /// Which of a user's keys a list shows.
@@ -67,8 +71,8 @@ const ONE: &str = "SELECT * FROM api_keys WHERE user_id = $1 AND id = $2";
 const BUSINESSES: &str = "SELECT business_id FROM api_key_businesses WHERE key_id = $1 ORDER BY business_id";
 
 #[derive(sqlx::FromRow)]
-struct Row {
-    id: String,
+pub(super) struct Row {
+    pub(super) id: String,
     family_id: String,
     user_id: String,
     name: String,
@@ -82,10 +86,12 @@ struct Row {
     metadata: Option<String>,
     created_at: i64,
     expires_at: Option<i64>,
+    last_used_at: Option<i64>,
     revoked_at: Option<i64>,
     revoked_reason: Option<String>,
     rotated_to: Option<String>,
     rotated_from: Option<String>,
+    imported: bool,
 }
 
 impl Row {
@@ -107,10 +113,12 @@ impl Row {
             metadata: self.metadata,
             created_at: Timestamp::from_millis(self.created_at),
             expires_at: instant(self.expires_at),
+            last_used_at: instant(self.last_used_at),
             revoked_at: instant(self.revoked_at),
             revoked_reason: self.revoked_reason,
             rotated_to: self.rotated_to.as_deref().map(typed).transpose()?,
             rotated_from: self.rotated_from.as_deref().map(typed).transpose()?,
+            imported: self.imported,
         })
     }
 }
@@ -127,26 +135,8 @@ impl Store {
         row.with(&businesses)
     }
 
-    /// A page of a user's keys, newest first.
-    pub(crate) async fn api_keys(
-        &self,
-        account: &Account,
-        status: Option<Status>,
-        now: Timestamp,
-        slice: &Slice,
-    ) -> Result<Vec<ApiKey>, StoreError> {
-        const SQL: &str = "SELECT * FROM api_keys WHERE user_id = $1 AND ($2 IS NULL OR id < $2)
-            AND ($3 IS NULL OR $3 = CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
-                WHEN expires_at <= $4 THEN 'expired' ELSE 'active' END)
-            ORDER BY id DESC LIMIT $5";
-        let rows: Vec<Row> = on!(&self.reader, |db| sqlx::query_as(SQL)
-            .bind(account.user().to_string())
-            .bind(&slice.after)
-            .bind(status.map(Status::name))
-            .bind(now.as_millis())
-            .bind(slice.limit)
-            .fetch_all(db)
-            .await)?;
+    /// The businesses of each of these rows, read for it.
+    pub(super) async fn with_businesses(&self, rows: Vec<Row>) -> Result<Vec<ApiKey>, StoreError> {
         let mut keys = Vec::with_capacity(rows.len());
         for row in rows {
             let mut businesses: Vec<String> = Vec::new();
@@ -169,8 +159,8 @@ impl Edit {
     ) -> Result<(), StoreError> {
         const KEY: &str = "INSERT INTO api_keys (id, family_id, user_id, name, environment, prefix, hint, digest,
             pepper_version, unrestricted, permissions, user_management, allowed_ips, metadata, created_at, expires_at,
-            rotated_from)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+            rotated_from, name_folded, imported)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
         let id = key.id.to_string();
         let permissions = key.permissions.as_ref().map(to_json).transpose()?;
         let allowed_ips = to_json(&key.allowed_ips)?;
@@ -192,6 +182,8 @@ impl Edit {
             .bind(key.created_at.as_millis())
             .bind(millis(key.expires_at))
             .bind(key.rotated_from.map(|id| id.to_string()))
+            .bind(key.name.to_lowercase())
+            .bind(key.imported)
             .execute(&mut **db)
             .await)?;
         self.insert_businesses(&id, &key.scope).await
@@ -222,7 +214,7 @@ impl Edit {
     /// Writes what of a key may change.
     pub(crate) async fn update_api_key(&mut self, account: &Account, key: &ApiKey) -> Result<(), StoreError> {
         const KEY: &str = "UPDATE api_keys SET name = $3, unrestricted = $4, permissions = $5, allowed_ips = $6,
-            metadata = $7, expires_at = $8, rotated_to = $9 WHERE user_id = $1 AND id = $2";
+            metadata = $7, expires_at = $8, rotated_to = $9, name_folded = $10 WHERE user_id = $1 AND id = $2";
         const BUSINESSES_GO: &str = "DELETE FROM api_key_businesses WHERE key_id = $1";
         let id = key.id.to_string();
         let permissions = key.permissions.as_ref().map(to_json).transpose()?;
@@ -237,6 +229,7 @@ impl Edit {
             .bind(&key.metadata)
             .bind(millis(key.expires_at))
             .bind(key.rotated_to.map(|id| id.to_string()))
+            .bind(key.name.to_lowercase())
             .execute(&mut **db)
             .await)?;
         on!(&mut self.engine, |db| sqlx::query(BUSINESSES_GO).bind(&id).execute(&mut **db).await)?;
@@ -269,5 +262,24 @@ impl Edit {
             .execute(&mut **db)
             .await)?;
         Ok(())
+    }
+
+    /// When a key was last used. Uses are no edits: nothing a decision reads depends on them.
+    pub(crate) async fn set_last_used(&mut self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str =
+            "UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+        on!(&mut self.engine, |db| sqlx::query(SQL)
+            .bind(id.to_string())
+            .bind(at.as_millis())
+            .execute(&mut **db)
+            .await)?;
+        Ok(())
+    }
+
+    /// Whether some key has this digest already.
+    pub(crate) async fn digest_is_known(&mut self, digest: &Digest) -> Result<bool, StoreError> {
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM api_keys WHERE digest = $1)";
+        let digest = digest.as_bytes().as_slice();
+        Ok(on!(&mut self.engine, |db| sqlx::query_scalar(SQL).bind(digest).fetch_one(&mut **db).await)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use portcullis_core::audit::{Actor, AuditEvent, CHAIN_START, ChainedEvent, Origin};
 use portcullis_core::id::AuditEventId;
-use portcullis_core::scope::Platform;
+use portcullis_core::scope::{Platform, Tenant};
 use portcullis_core::time::Timestamp;
 
 use super::{Edit, Store, StoreError, digest, on};
@@ -10,7 +10,6 @@ use super::{Edit, Store, StoreError, digest, on};
 /// Which events a list shows; what is `None` does not narrow it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AuditFilter {
-    pub business: Option<String>,
     pub actor: Option<String>,
     pub action: Option<String>,
     pub target: Option<String>,
@@ -58,27 +57,65 @@ impl Row {
     }
 }
 
+/// The events that fit a filter, by the index of the one column that narrows them most; the others are looked at row by row.
+macro_rules! events {
+    ($most_narrow:literal) => {
+        concat!(
+            "SELECT * FROM audit_events WHERE ",
+            $most_narrow,
+            " number < $1 AND ($2 = '' OR business_id = $2) AND ($3 = '' OR actor_id = $3) AND ($4 = '' OR target_id = $4)
+            AND ($5 = '' OR action = $5) AND at >= $6 AND at < $7 ORDER BY number DESC LIMIT $8"
+        )
+    };
+}
+
 impl Store {
-    /// A page of the log, newest first: what comes before the event with the number `before`.
+    /// A page of the whole log, newest first: what comes before the event with the number `before`.
     pub(crate) async fn audit_events(
         &self,
         _proof: &Platform,
         filter: &AuditFilter,
-        before: Option<i64>,
+        before: i64,
         limit: i64,
     ) -> Result<Vec<ChainedEvent>, StoreError> {
-        const SQL: &str = "SELECT * FROM audit_events WHERE ($1 IS NULL OR number < $1)
-            AND ($2 IS NULL OR business_id = $2) AND ($3 IS NULL OR actor_id = $3) AND ($4 IS NULL OR action = $4)
-            AND ($5 IS NULL OR target_id = $5) AND ($6 IS NULL OR at >= $6) AND ($7 IS NULL OR at < $7)
-            ORDER BY number DESC LIMIT $8";
-        let rows: Vec<Row> = on!(&self.reader, |db| sqlx::query_as(SQL)
+        self.events("", filter, before, limit).await
+    }
+
+    /// Like [`Store::audit_events`], of one business.
+    pub(crate) async fn audit_events_of(
+        &self,
+        tenant: &Tenant,
+        filter: &AuditFilter,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<ChainedEvent>, StoreError> {
+        self.events(&tenant.business().to_string(), filter, before, limit).await
+    }
+
+    async fn events(
+        &self,
+        business: &str,
+        filter: &AuditFilter,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<ChainedEvent>, StoreError> {
+        let text = |wanted: &Option<String>| wanted.clone().unwrap_or_default();
+        let (actor, target, action) = (text(&filter.actor), text(&filter.target), text(&filter.action));
+        let sql = match (target.as_str(), actor.as_str(), business, action.as_str()) {
+            ("", "", "", "") => events!(""),
+            ("", "", "", _) => events!("action = $5 AND"),
+            ("", "", ..) => events!("business_id = $2 AND"),
+            ("", ..) => events!("actor_id = $3 AND"),
+            _ => events!("target_id = $4 AND"),
+        };
+        let rows: Vec<Row> = on!(&self.reader, |db| sqlx::query_as(sql)
             .bind(before)
-            .bind(&filter.business)
-            .bind(&filter.actor)
-            .bind(&filter.action)
-            .bind(&filter.target)
-            .bind(filter.from)
-            .bind(filter.to)
+            .bind(business)
+            .bind(actor)
+            .bind(target)
+            .bind(action)
+            .bind(filter.from.unwrap_or(i64::MIN))
+            .bind(filter.to.unwrap_or(i64::MAX))
             .bind(limit)
             .fetch_all(db)
             .await)?;
@@ -97,6 +134,16 @@ impl Store {
     }
 }
 
+const LAST: &str = "SELECT number, hash FROM audit_events ORDER BY number DESC LIMIT 1";
+
+impl Store {
+    /// The number and the hash of the last event.
+    pub(crate) async fn audit_head(&self) -> Result<Option<(i64, [u8; 32])>, StoreError> {
+        let last: Option<(i64, Vec<u8>)> = on!(&self.reader, |db| sqlx::query_as(LAST).fetch_optional(db).await)?;
+        last.map(|(number, hash)| Ok((number, *digest(&hash)?.as_bytes()))).transpose()
+    }
+}
+
 impl Edit {
     pub(crate) async fn insert_audit_event(
         &mut self,
@@ -106,7 +153,6 @@ impl Edit {
         origin: &Origin,
         event: &AuditEvent,
     ) -> Result<(), StoreError> {
-        const LAST: &str = "SELECT number, hash FROM audit_events ORDER BY number DESC LIMIT 1";
         let last: Option<(i64, Vec<u8>)> =
             on!(&mut self.engine, |db| sqlx::query_as(LAST).fetch_optional(&mut **db).await)?;
         let (number, before) = match last {

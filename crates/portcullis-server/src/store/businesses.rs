@@ -1,7 +1,7 @@
 //! Businesses.
 
 use portcullis_core::id::BusinessId;
-use portcullis_core::scope::Platform;
+use portcullis_core::scope::{Account, Platform, Tenant};
 use portcullis_core::time::Timestamp;
 
 use super::{Edit, Slice, Store, StoreError, instant, millis, on, typed};
@@ -39,25 +39,40 @@ impl TryFrom<Row> for Business {
 }
 
 impl Store {
-    pub(crate) async fn business(&self, _proof: &Platform, id: BusinessId) -> Result<Business, StoreError> {
-        let row: Row = on!(&self.reader, |db| sqlx::query_as(BY_ID).bind(id.to_string()).fetch_one(db).await)?;
+    pub(crate) async fn business(&self, tenant: &Tenant) -> Result<Business, StoreError> {
+        let id = tenant.business().to_string();
+        let row: Row = on!(&self.reader, |db| sqlx::query_as(BY_ID).bind(id).fetch_one(db).await)?;
         row.try_into()
     }
 
     pub(crate) async fn businesses(&self, _proof: &Platform, slice: &Slice) -> Result<Vec<Business>, StoreError> {
         const SQL: &str = "SELECT id, name, created_at, disabled_at FROM businesses
-            WHERE ($1 IS NULL OR id < $1) ORDER BY id DESC LIMIT $2";
+            WHERE id < $1 ORDER BY id DESC LIMIT $2";
         let rows: Vec<Row> =
-            on!(&self.reader, |db| sqlx::query_as(SQL).bind(&slice.after).bind(slice.limit).fetch_all(db).await)?;
+            on!(&self.reader, |db| sqlx::query_as(SQL).bind(slice.before()).bind(slice.limit).fetch_all(db).await)?;
+        rows.into_iter().map(Business::try_from).collect()
+    }
+
+    /// Those that a user is a member of.
+    pub(crate) async fn businesses_of(&self, account: &Account, slice: &Slice) -> Result<Vec<Business>, StoreError> {
+        const SQL: &str = "SELECT b.id, b.name, b.created_at, b.disabled_at FROM memberships m
+            JOIN businesses b ON b.id = m.business_id
+            WHERE m.user_id = $1 AND m.business_id < $2 ORDER BY m.business_id DESC LIMIT $3";
+        let rows: Vec<Row> = on!(&self.reader, |db| sqlx::query_as(SQL)
+            .bind(account.user().to_string())
+            .bind(slice.before())
+            .bind(slice.limit)
+            .fetch_all(db)
+            .await)?;
         rows.into_iter().map(Business::try_from).collect()
     }
 }
 
 impl Edit {
-    pub(crate) async fn insert_business(&mut self, _proof: &Platform, business: &Business) -> Result<(), StoreError> {
+    pub(crate) async fn insert_business(&mut self, founder: &Tenant, business: &Business) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO businesses (id, name, created_at, disabled_at) VALUES ($1, $2, $3, $4)";
         on!(&mut self.engine, |db| sqlx::query(SQL)
-            .bind(business.id.to_string())
+            .bind(founder.business().to_string())
             .bind(&business.name)
             .bind(business.created_at.as_millis())
             .bind(millis(business.disabled_at))
@@ -66,20 +81,21 @@ impl Edit {
         Ok(())
     }
 
-    pub(crate) async fn business(&mut self, _proof: &Platform, id: BusinessId) -> Result<Business, StoreError> {
-        let row: Row =
-            on!(&mut self.engine, |db| sqlx::query_as(BY_ID).bind(id.to_string()).fetch_one(&mut **db).await)?;
+    pub(crate) async fn business(&mut self, tenant: &Tenant) -> Result<Business, StoreError> {
+        let id = tenant.business().to_string();
+        let row: Row = on!(&mut self.engine, |db| sqlx::query_as(BY_ID).bind(id).fetch_one(&mut **db).await)?;
         row.try_into()
     }
 
-    pub(crate) async fn set_business_disabled(
-        &mut self,
-        _proof: &Platform,
-        id: BusinessId,
-        at: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE businesses SET disabled_at = $2 WHERE id = $1";
-        on!(&mut self.engine, |db| sqlx::query(SQL).bind(id.to_string()).bind(millis(at)).execute(&mut **db).await)?;
+    /// Writes what of a business may change.
+    pub(crate) async fn update_business(&mut self, tenant: &Tenant, business: &Business) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE businesses SET name = $2, disabled_at = $3 WHERE id = $1";
+        on!(&mut self.engine, |db| sqlx::query(SQL)
+            .bind(tenant.business().to_string())
+            .bind(&business.name)
+            .bind(millis(business.disabled_at))
+            .execute(&mut **db)
+            .await)?;
         Ok(())
     }
 }

@@ -1,7 +1,9 @@
 //! Memberships: which user has which role in which business.
 
 use portcullis_core::id::{BusinessId, RoleId, UserId};
-use portcullis_core::scope::{Account, Platform};
+use portcullis_core::permission::Catalogue;
+use portcullis_core::role::BuiltIn;
+use portcullis_core::scope::{Account, Standing, Tenant};
 use portcullis_core::time::Timestamp;
 
 use super::{Edit, Store, StoreError, from_json, on, typed};
@@ -28,7 +30,13 @@ pub(crate) struct Membership {
 
 const OF_BUSINESS: &str = "SELECT m.user_id, u.email, u.name, m.role_id, r.name AS role_name, m.created_at
     FROM memberships m JOIN users u ON u.id = m.user_id JOIN roles r ON r.id = m.role_id
-    WHERE m.business_id = $1 AND ($2 IS NULL OR m.user_id = $2) ORDER BY m.user_id";
+    WHERE m.business_id = $1 AND m.user_id > $2 ORDER BY m.user_id LIMIT $3";
+const ONE: &str = "SELECT m.user_id, u.email, u.name, m.role_id, r.name AS role_name, m.created_at
+    FROM memberships m JOIN users u ON u.id = m.user_id JOIN roles r ON r.id = m.role_id
+    WHERE m.business_id = $1 AND m.user_id = $2";
+const STANDING: &str = "SELECT m.role_id, r.permissions, r.manages, b.disabled_at IS NOT NULL FROM memberships m
+    JOIN roles r ON r.id = m.role_id JOIN businesses b ON b.id = m.business_id
+    WHERE m.business_id = $1 AND m.user_id = $2";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -55,30 +63,73 @@ impl TryFrom<Row> for Member {
     }
 }
 
+type StandingRow = (String, String, String, bool);
+
+fn standing(
+    (role, permissions, manages, business_disabled): StandingRow,
+    user: UserId,
+    business: BusinessId,
+    catalogue: &Catalogue,
+) -> Result<Standing, StoreError> {
+    let role = typed(&role)?;
+    let (permissions, manages) = match BuiltIn::from_id(role) {
+        Some(built_in) => (built_in.permissions(catalogue), built_in.manages().to_vec()),
+        None => (catalogue.set(&from_json::<Vec<String>>(&permissions)?), from_json(&manages)?),
+    };
+    Ok(Standing { user, business, role, permissions, manages, business_disabled })
+}
+
 impl Store {
-    pub(crate) async fn members(&self, _proof: &Platform, business: BusinessId) -> Result<Vec<Member>, StoreError> {
+    /// A page of a business's members, in the order of their ids: those after `after`.
+    pub(crate) async fn members(&self, tenant: &Tenant, after: &str, limit: i64) -> Result<Vec<Member>, StoreError> {
         let rows: Vec<Row> = on!(&self.reader, |db| sqlx::query_as(OF_BUSINESS)
-            .bind(business.to_string())
-            .bind(None::<String>)
+            .bind(tenant.business().to_string())
+            .bind(after)
+            .bind(limit)
             .fetch_all(db)
             .await)?;
         rows.into_iter().map(Member::try_from).collect()
     }
+
+    /// What a user is in a business: what the proof that they may touch it is made from.
+    pub(crate) async fn standing(
+        &self,
+        user: UserId,
+        business: BusinessId,
+        catalogue: &Catalogue,
+    ) -> Result<Option<Standing>, StoreError> {
+        let row: Option<StandingRow> = on!(&self.reader, |db| sqlx::query_as(STANDING)
+            .bind(business.to_string())
+            .bind(user.to_string())
+            .fetch_optional(db)
+            .await)?;
+        row.map(|row| standing(row, user, business, catalogue)).transpose()
+    }
 }
 
 impl Edit {
-    pub(crate) async fn member(
-        &mut self,
-        _proof: &Platform,
-        business: BusinessId,
-        user: UserId,
-    ) -> Result<Option<Member>, StoreError> {
-        let row: Option<Row> = on!(&mut self.engine, |db| sqlx::query_as(OF_BUSINESS)
-            .bind(business.to_string())
+    pub(crate) async fn member(&mut self, tenant: &Tenant, user: UserId) -> Result<Option<Member>, StoreError> {
+        let row: Option<Row> = on!(&mut self.engine, |db| sqlx::query_as(ONE)
+            .bind(tenant.business().to_string())
             .bind(user.to_string())
             .fetch_optional(&mut **db)
             .await)?;
         row.map(Member::try_from).transpose()
+    }
+
+    /// Like [`Store::standing`], as this transaction has it.
+    pub(crate) async fn standing(
+        &mut self,
+        user: UserId,
+        business: BusinessId,
+        catalogue: &Catalogue,
+    ) -> Result<Option<Standing>, StoreError> {
+        let row: Option<StandingRow> = on!(&mut self.engine, |db| sqlx::query_as(STANDING)
+            .bind(business.to_string())
+            .bind(user.to_string())
+            .fetch_optional(&mut **db)
+            .await)?;
+        row.map(|row| standing(row, user, business, catalogue)).transpose()
     }
 
     /// Everything that this user is a member of.
@@ -102,8 +153,7 @@ impl Edit {
 
     pub(crate) async fn put_member(
         &mut self,
-        _proof: &Platform,
-        business: BusinessId,
+        tenant: &Tenant,
         user: UserId,
         role: RoleId,
         now: Timestamp,
@@ -112,7 +162,7 @@ impl Edit {
             ON CONFLICT (user_id, business_id) DO UPDATE SET role_id = excluded.role_id";
         on!(&mut self.engine, |db| sqlx::query(SQL)
             .bind(user.to_string())
-            .bind(business.to_string())
+            .bind(tenant.business().to_string())
             .bind(role.to_string())
             .bind(now.as_millis())
             .execute(&mut **db)
@@ -120,31 +170,21 @@ impl Edit {
         Ok(())
     }
 
-    pub(crate) async fn delete_member(
-        &mut self,
-        _proof: &Platform,
-        business: BusinessId,
-        user: UserId,
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn delete_member(&mut self, tenant: &Tenant, user: UserId) -> Result<(), StoreError> {
         const SQL: &str = "DELETE FROM memberships WHERE user_id = $1 AND business_id = $2";
         on!(&mut self.engine, |db| sqlx::query(SQL)
             .bind(user.to_string())
-            .bind(business.to_string())
+            .bind(tenant.business().to_string())
             .execute(&mut **db)
             .await)?;
         Ok(())
     }
 
     /// How many members of a business have this role.
-    pub(crate) async fn count_role(
-        &mut self,
-        _proof: &Platform,
-        business: BusinessId,
-        role: RoleId,
-    ) -> Result<i64, StoreError> {
+    pub(crate) async fn count_role(&mut self, tenant: &Tenant, role: RoleId) -> Result<i64, StoreError> {
         const SQL: &str = "SELECT COUNT(*) FROM memberships WHERE business_id = $1 AND role_id = $2";
         Ok(on!(&mut self.engine, |db| sqlx::query_scalar(SQL)
-            .bind(business.to_string())
+            .bind(tenant.business().to_string())
             .bind(role.to_string())
             .fetch_one(&mut **db)
             .await)?)

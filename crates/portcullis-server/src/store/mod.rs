@@ -7,14 +7,19 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
+pub(crate) mod api_key_lists;
 pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod businesses;
 pub(crate) mod changes;
 pub(crate) mod facts;
+pub(crate) mod idempotent_calls;
+pub(crate) mod links;
 pub(crate) mod members;
 pub(crate) mod operator_keys;
+pub(crate) mod policies;
 pub(crate) mod roles;
+pub(crate) mod sessions;
 pub(crate) mod snapshot;
 pub(crate) mod users;
 
@@ -130,6 +135,13 @@ impl Edit {
 pub(crate) struct Slice {
     pub after: Option<String>,
     pub limit: i64,
+}
+
+impl Slice {
+    /// The id below which the page begins: greater than every id, where it is the first.
+    fn before(&self) -> &str {
+        self.after.as_deref().unwrap_or("~")
+    }
 }
 
 /// Text of the database as a typed value; what does not parse is a damaged row and not the caller's fault.

@@ -28,11 +28,12 @@ struct KeyRow {
     metadata: Option<String>,
     expires_at: Option<i64>,
     revoked_at: Option<i64>,
+    imported: bool,
 }
 
 const KEYS: &str =
     "SELECT id, user_id, name, environment, digest, unrestricted, permissions, user_management, allowed_ips,
-    metadata, expires_at, revoked_at FROM api_keys
+    metadata, expires_at, revoked_at, imported FROM api_keys
     WHERE (revoked_at IS NULL OR revoked_at > $1) AND (expires_at IS NULL OR expires_at > $1)";
 
 impl KeyRow {
@@ -53,6 +54,7 @@ impl KeyRow {
             metadata: self.metadata,
             expires_at: instant(self.expires_at),
             revoked_at: instant(self.revoked_at),
+            imported: self.imported,
         })))
     }
 }

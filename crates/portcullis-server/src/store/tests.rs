@@ -180,7 +180,7 @@ async fn attack_52_an_audit_row_that_was_changed_taken_out_or_moved_is_named() {
         }
         edit.commit().await.unwrap();
         let path = store_path(&store).await;
-        let walk = async || crate::audit::walk(&path, |_| std::ops::ControlFlow::Continue(())).await.unwrap();
+        let walk = async || crate::audit::walk(&path, |_, _| std::ops::ControlFlow::Continue(())).await.unwrap();
         assert_eq!(walk().await, Ok(6));
         run(&store, "DROP TRIGGER audit_events_are_not_changed; DROP TRIGGER audit_events_are_kept").await.unwrap();
         run(&store, tampering).await.unwrap();

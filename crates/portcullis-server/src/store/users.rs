@@ -1,7 +1,7 @@
 //! Users.
 
 use portcullis_core::id::UserId;
-use portcullis_core::scope::{Account, Platform};
+use portcullis_core::scope::{Account, Platform, Tenant};
 use portcullis_core::time::Timestamp;
 
 use super::{Edit, Slice, Store, StoreError, instant, millis, on, typed};
@@ -60,9 +60,9 @@ impl Store {
 
     pub(crate) async fn users(&self, _proof: &Platform, slice: &Slice) -> Result<Vec<User>, StoreError> {
         const SQL: &str = "SELECT id, email, name, platform_admin, created_at, disabled_at FROM users
-            WHERE ($1 IS NULL OR id < $1) ORDER BY id DESC LIMIT $2";
+            WHERE id < $1 ORDER BY id DESC LIMIT $2";
         let rows: Vec<Row> =
-            on!(&self.reader, |db| sqlx::query_as(SQL).bind(&slice.after).bind(slice.limit).fetch_all(db).await)?;
+            on!(&self.reader, |db| sqlx::query_as(SQL).bind(slice.before()).bind(slice.limit).fetch_all(db).await)?;
         rows.into_iter().map(User::try_from).collect()
     }
 }
@@ -100,20 +100,31 @@ impl Edit {
         Ok(on!(&mut self.engine, |db| sqlx::query_scalar(SQL).fetch_one(&mut **db).await)?)
     }
 
-    pub(crate) async fn user_exists(&mut self, _proof: &Platform, id: UserId) -> Result<bool, StoreError> {
+    pub(crate) async fn user_exists(&mut self, _proof: &Tenant, id: UserId) -> Result<bool, StoreError> {
         const SQL: &str = "SELECT EXISTS (SELECT 1 FROM users WHERE id = $1)";
         Ok(on!(&mut self.engine, |db| sqlx::query_scalar(SQL).bind(id.to_string()).fetch_one(&mut **db).await)?)
     }
 
-    pub(crate) async fn set_user_disabled(
-        &mut self,
-        account: &Account,
-        at: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE users SET disabled_at = $2 WHERE id = $1";
+    /// Whoever has this e-mail address: for one who proved that it is theirs.
+    pub(crate) async fn user_by_email(&mut self, email: &str) -> Result<Option<UserId>, StoreError> {
+        const SQL: &str = "SELECT id FROM users WHERE email_folded = $1";
+        let folded = email.to_lowercase();
+        let id: Option<String> =
+            on!(&mut self.engine, |db| sqlx::query_scalar(SQL).bind(folded).fetch_optional(&mut **db).await)?;
+        id.as_deref().map(typed).transpose()
+    }
+
+    /// Writes what of a user may change.
+    pub(crate) async fn update_user(&mut self, account: &Account, user: &User) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE users SET email = $2, email_folded = $3, name = $4, platform_admin = $5,
+            disabled_at = $6 WHERE id = $1";
         on!(&mut self.engine, |db| sqlx::query(SQL)
             .bind(account.user().to_string())
-            .bind(millis(at))
+            .bind(&user.email)
+            .bind(user.email.to_lowercase())
+            .bind(&user.name)
+            .bind(user.platform_admin)
+            .bind(millis(user.disabled_at))
             .execute(&mut **db)
             .await)?;
         Ok(())

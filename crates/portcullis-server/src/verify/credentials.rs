@@ -1,9 +1,12 @@
-//! The one credential of a request: `Authorization: Bearer`, `Authorization: Token` or `X-API-Key`, and never two of them.
+//! The one credential of a request: `Authorization: Bearer`, `Authorization: Token`, `X-API-Key` or a session's cookie, and
+//! never two of them.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// The header of the third way to send a token.
 pub(crate) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// The cookie of a session. Browsers take this name only with `Secure`, `Path=/` and no `Domain`, so no neighbour can set it.
+pub(crate) const SESSION_COOKIE: &str = "__Host-portcullis_session";
 /// A longer text cannot be a token, and is not looked at.
 const LONGEST: usize = 256;
 
@@ -14,6 +17,8 @@ pub(crate) enum Sent<'a> {
     /// Something that cannot be a token: another scheme, other bytes, too long.
     Unusable,
     Token(&'a str),
+    /// What a session's cookie holds.
+    Session(&'a str),
 }
 
 /// Two credentials in one request, equal or not: a proxy and the API behind it must not each see another one.
@@ -25,12 +30,21 @@ pub(crate) fn sent(headers: &HeaderMap) -> Result<Sent<'_>, Ambiguous> {
     let authorization = headers.get_all(header::AUTHORIZATION).iter().map(|value| (value, true));
     let api_key = headers.get_all(X_API_KEY).iter().map(|value| (value, false));
     let mut all = authorization.chain(api_key);
-    let Some((value, with_scheme)) = all.next() else { return Ok(Sent::Nothing) };
-    if all.next().is_some() {
+    let mut cookies = session_cookies(headers);
+    let (first, cookie) = (all.next(), cookies.next());
+    if all.next().is_some() || cookies.next().is_some() || (first.is_some() && cookie.is_some()) {
         return Err(Ambiguous);
     }
+    let Some((value, with_scheme)) = first else { return Ok(cookie.map_or(Sent::Nothing, Sent::Session)) };
     let token = text(value).and_then(|text| if with_scheme { after_scheme(text) } else { Some(text) });
     Ok(token.filter(|token| token.len() <= LONGEST && is_plain(token)).map_or(Sent::Unusable, Sent::Token))
+}
+
+/// The values of the session's cookie (RFC 6265, section 5.4). Other cookies are none of our business.
+fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = pairs.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim_matches(' ').split_once('='));
+    pairs.filter(|(name, _)| *name == SESSION_COOKIE).map(|(_, value)| value)
 }
 
 fn text(value: &HeaderValue) -> Option<&str> {
@@ -98,6 +112,21 @@ mod tests {
         ] {
             assert_eq!(sent(&headers(&[(name, value)])), Ok(Sent::Unusable), "{name}: {value:?}");
         }
+    }
+
+    #[test]
+    fn a_session_is_a_cookie_of_its_own_name() {
+        let cookie = |text: &str| headers(&[("cookie", text.as_bytes())]);
+        assert_eq!(sent(&cookie("a=b; __Host-portcullis_session=ps_x; c=d")), Ok(Sent::Session("ps_x")));
+        for other in
+            ["", "a=b", "portcullis_session=ps_x", "__host-portcullis_session=ps_x", "x__Host-portcullis_session=y"]
+        {
+            assert_eq!(sent(&cookie(other)), Ok(Sent::Nothing), "{other}");
+        }
+        let twice = cookie("__Host-portcullis_session=a; __Host-portcullis_session=a");
+        assert_eq!(sent(&twice), Err(Ambiguous));
+        let and_a_token = headers(&[("cookie", b"__Host-portcullis_session=a"), ("authorization", b"Bearer ak_x")]);
+        assert_eq!(sent(&and_a_token), Err(Ambiguous));
     }
 
     #[test]

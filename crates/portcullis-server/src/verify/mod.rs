@@ -2,6 +2,7 @@
 
 pub(crate) mod credentials;
 mod explain;
+pub(crate) mod last_used;
 
 use portcullis_api::verify::Explained;
 use portcullis_core::decision::{Ask, Decision, Presented, Room, decide};
@@ -20,7 +21,11 @@ pub(crate) struct NoMemory;
 pub(crate) fn check<T>(app: &App, ask: &Ask, answer: impl FnOnce(&Decision<'_>) -> T) -> Result<T, NoMemory> {
     let keyring = app.node.keyring().ok_or(NoMemory)?;
     let now = app.clock.now();
-    Ok(answer(&decide(&keyring, ask, now, |_| Room::Free)))
+    let decision = decide(&keyring, ask, now, |key| {
+        app.last_used.note(key.id(), now);
+        Room::Free
+    });
+    Ok(answer(&decision))
 }
 
 /// Like [`check`], with the nine rules explained; nothing is charged.
@@ -36,11 +41,18 @@ pub(crate) fn check_explained<T>(
     Ok(answer(&decision, explanation))
 }
 
-/// Rule 1, and the digest that the key is looked up by. A text of another form is never hashed.
+/// Rule 1, and the digest that the key is looked up by. A text of another form is hashed only where keys were imported, and
+/// then it is up to rule 2 whether there is such a key.
 pub(crate) fn present(app: &App, text: &str) -> Presented {
-    WellFormed::parse(text, &app.config.token_prefix)
-        .map_or(Presented::Malformed, |token| Presented::WellFormed(app.pepper.digest(&token)))
+    if let Ok(token) = WellFormed::parse(text, &app.config.token_prefix) {
+        return Presented::WellFormed(app.pepper.digest(&token));
+    }
+    let imported = text.len() <= LONGEST_FOREIGN && app.node.keyring().is_some_and(|keyring| keyring.has_imported());
+    if imported { Presented::WellFormed(app.pepper.digest_of_foreign(text)) } else { Presented::Malformed }
 }
+
+/// The longest token of a key that was issued elsewhere, in bytes.
+const LONGEST_FOREIGN: usize = 256;
 
 /// Whether a text has the form of an operator key.
 pub(crate) fn is_operator_token(app: &App, text: &str) -> bool {

@@ -109,7 +109,7 @@ async fn attack_52_the_chain_is_whole() {
     server.key(&ann, &json!({"name": "K"})).await;
     let mut numbers = Vec::new();
     let store = server.data.path().join("store");
-    let whole = portcullis_server::audit::walk(&store, |event| {
+    let whole = portcullis_server::audit::walk(&store, |event, _| {
         numbers.push(event.number);
         ControlFlow::Continue(())
     });

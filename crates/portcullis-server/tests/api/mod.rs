@@ -9,6 +9,8 @@ mod api_keys_update;
 mod audit_events;
 mod businesses;
 mod operator_keys;
+mod roles;
+mod sessions;
 mod the_way_of_a_key;
 mod users;
 mod verify;

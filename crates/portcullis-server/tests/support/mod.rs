@@ -40,6 +40,16 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
+/// The password of everybody who has one.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// A session as a browser has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) cookie: String,
+    pub(crate) id: String,
+}
+
 /// A key as a test knows it.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
@@ -166,6 +176,26 @@ impl Server {
         (user, business)
     }
 
+    /// The cookie of a new session of this user, who is given a password first.
+    pub(crate) async fn sign_in(&self, user: &str) -> Session {
+        let link = self.op_post(&format!("/users/{user}/password-links"), &json!({})).await.created();
+        let (_, token) = link["url"].as_str().unwrap().split_once('#').unwrap();
+        let body = json!({"token": token, "password": PASSWORD});
+        self.send(self.request(Method::POST, "/password").json(&body)).await.session()
+    }
+
+    /// A request in a session, as a page of this server makes it.
+    pub(crate) async fn by(&self, session: &Session, method: &str, path: &str, body: &Value) -> Answer {
+        let request = self.request(method.parse().unwrap(), path).header("cookie", &session.cookie);
+        let request = request.header("sec-fetch-site", "same-origin");
+        self.send(if method == "GET" || body.is_null() { request } else { request.json(body) }).await
+    }
+
+    /// A GET in a session.
+    pub(crate) async fn by_get(&self, session: &Session, path: &str) -> Answer {
+        self.by(session, "GET", path, &Value::Null).await
+    }
+
     /// A key of this user, made by the operator.
     pub(crate) async fn key(&self, user: &str, wanted: &Value) -> Key {
         let answer = self.op_post(&format!("/users/{user}/api-keys"), wanted).await;
@@ -199,6 +229,14 @@ impl Answer {
     pub(crate) fn created(&self) -> Value {
         assert_eq!(self.status, 201, "{}", self.text);
         self.body["data"].clone()
+    }
+
+    /// The session that an answer begins.
+    #[track_caller]
+    pub(crate) fn session(&self) -> Session {
+        let data = self.created();
+        let cookie = self.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        Session { cookie, id: data["session"]["id"].as_str().unwrap().to_owned() }
     }
 
     /// Checks status, code and reason of a failure.

@@ -8,14 +8,14 @@ use portcullis_api::api_keys::{BusinessScopeText, CreateApiKey, Permissions, Upd
 use portcullis_api::metadata::Metadata;
 use portcullis_api::problem::FieldError;
 use portcullis_api::time::Time;
-use portcullis_core::id::BusinessId;
+use portcullis_core::id::{ApiKeyId, BusinessId, FamilyId, UserId};
 use portcullis_core::permission::{Catalogue, Grant};
 use portcullis_core::scope::BusinessScope;
 use portcullis_core::time::Timestamp;
 use portcullis_core::token::Environment;
 
 use crate::error::Error;
-use crate::manage::text;
+use crate::manage::{permissions, text};
 use crate::store::api_keys::ApiKey;
 use crate::store::members::Membership;
 
@@ -49,7 +49,7 @@ pub(super) fn read(wanted: &CreateApiKey, catalogue: &Catalogue, now: Timestamp)
         environment: environment(&mut errors, wanted.environment.as_deref()),
         expires_at: expiry(&mut errors, wanted.expires_at.as_deref(), now),
         scope: scope(&mut errors, wanted.business_scope.as_ref()),
-        permissions: permissions(&mut errors, wanted.permissions.as_ref(), catalogue),
+        permissions: grant(&mut errors, wanted.permissions.as_ref(), catalogue),
         user_management: wanted.user_management.unwrap_or(false),
         allowed_ips: addresses(&mut errors, wanted.allowed_ips.as_deref().unwrap_or_default()),
         metadata: metadata(&mut errors, wanted.metadata.as_ref()),
@@ -58,6 +58,32 @@ pub(super) fn read(wanted: &CreateApiKey, catalogue: &Catalogue, now: Timestamp)
 }
 
 impl Draft {
+    /// A key with these settings, short of what it is known by.
+    pub(super) fn into_key(self, id: ApiKeyId, family: FamilyId, user: UserId, now: Timestamp) -> ApiKey {
+        ApiKey {
+            id,
+            family,
+            user,
+            name: self.name,
+            environment: self.environment,
+            prefix: String::new(),
+            hint: String::new(),
+            scope: self.scope,
+            permissions: self.permissions,
+            user_management: self.user_management,
+            allowed_ips: self.allowed_ips,
+            metadata: self.metadata,
+            created_at: now,
+            expires_at: self.expires_at,
+            last_used_at: None,
+            revoked_at: None,
+            revoked_reason: None,
+            rotated_to: None,
+            rotated_from: None,
+            imported: false,
+        }
+    }
+
     /// The settings of a key that is there.
     pub(super) fn of(key: &ApiKey) -> Self {
         Self {
@@ -97,11 +123,11 @@ impl Draft {
             }
         };
         if let Some(names) = &wanted.permissions {
-            let names = permissions(&mut errors, names.as_ref(), catalogue);
-            let grant = |names: &Option<Vec<String>>| {
+            let names = grant(&mut errors, names.as_ref(), catalogue);
+            let set = |names: &Option<Vec<String>>| {
                 names.as_ref().map_or(Grant::Inherit, |names| Grant::List(catalogue.set(names)))
             };
-            only_less(&mut errors, "/permissions", grant(&names).is_within(grant(&self.permissions)));
+            only_less(&mut errors, "/permissions", set(&names).is_within(set(&self.permissions)));
             self.permissions = names;
         }
         if let Some(businesses) = &wanted.business_scope {
@@ -175,33 +201,12 @@ fn scope(errors: &mut Vec<FieldError>, wanted: Option<&BusinessScopeText>) -> Bu
     BusinessScope::Only(ids.iter().filter_map(|text| text.parse().ok()).collect())
 }
 
-fn permissions(
-    errors: &mut Vec<FieldError>,
-    wanted: Option<&Permissions>,
-    catalogue: &Catalogue,
-) -> Option<Vec<String>> {
+fn grant(errors: &mut Vec<FieldError>, wanted: Option<&Permissions>, catalogue: &Catalogue) -> Option<Vec<String>> {
     let Some(Permissions::List(names)) = wanted else { return None };
     if names.is_empty() {
         errors.push(error("/permissions", "must grant at least one permission, or be \"inherit\""));
     }
-    for (place, name) in names.iter().enumerate() {
-        if catalogue.permission(name).is_none() {
-            let detail = format!("is not in the catalogue: it has {}", some_of(catalogue));
-            errors.push(error(format!("/permissions/{place}"), detail));
-        } else if names.iter().take(place).any(|earlier| earlier == name) {
-            errors.push(error(format!("/permissions/{place}"), "is named twice"));
-        }
-    }
-    // In the catalogue's order, so that two equal lists are equal to the eye.
-    Some(catalogue.names(catalogue.set(names)).map(str::to_owned).collect())
-}
-
-fn some_of(catalogue: &Catalogue) -> String {
-    const SHOWN: usize = 20;
-    let names: Vec<&str> = catalogue.names(catalogue.all()).collect();
-    let rest = names.len().saturating_sub(SHOWN);
-    let shown = names.into_iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    if rest == 0 { shown } else { format!("{shown} and {rest} more: see /api/v1/catalogue") }
+    Some(permissions::list(errors, "/permissions", names, catalogue))
 }
 
 fn addresses(errors: &mut Vec<FieldError>, wanted: &[String]) -> Vec<IpNet> {

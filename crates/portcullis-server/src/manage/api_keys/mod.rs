@@ -2,10 +2,13 @@
 
 mod bounds;
 mod draft;
+mod import;
+mod list;
 mod rotate;
+mod unused;
 mod update;
 
-use portcullis_api::api_keys::{CreateApiKey, ListApiKeys, RevokeApiKey};
+use portcullis_api::api_keys::{CreateApiKey, RevokeApiKey};
 use portcullis_core::audit::{AuditAction, AuditEvent, Origin};
 use portcullis_core::change::{ApiKeyEnd, ApiKeyState, Change};
 use portcullis_core::id::{ApiKeyId, FamilyId};
@@ -16,65 +19,60 @@ use portcullis_core::token::{Digest, Token};
 use serde_json::json;
 
 use self::draft::Draft;
-use super::paging::Listing;
-use super::{Editing, text};
+use super::idempotency::Call;
+use super::{Editing, policies, text};
 use crate::app::App;
 use crate::error::Error;
 use crate::secrets::PEPPER_VERSION;
 pub(crate) use crate::store::api_keys::ApiKey;
 use crate::store::api_keys::Status;
+pub(crate) use import::import;
+pub(crate) use list::{list, list_of_business};
 pub(crate) use rotate::rotate;
+pub(crate) use unused::revoke_unused;
 pub(crate) use update::update;
-
-pub(crate) async fn list(
-    app: &App,
-    account: &Account,
-    query: &ListApiKeys,
-) -> Result<(Vec<ApiKey>, Option<String>), Error> {
-    let status = match query.status.as_deref() {
-        None => None,
-        Some(name) => Some(
-            Status::ALL
-                .into_iter()
-                .find(|status| status.name() == name)
-                .ok_or_else(|| Error::Invalid("`status` is `active`, `expired` or `revoked`.".to_owned()))?,
-        ),
-    };
-    let user = account.user().to_string();
-    let listing = Listing::new(app, &["api_keys", &user, status.map_or("", Status::name)]);
-    let slice = listing.slice(query.limit.as_deref(), query.cursor.as_deref())?;
-    // A list of nobody's keys would look like a user without keys.
-    app.store.user(account).await?;
-    let rows = app.store.api_keys(account, status, app.clock.now(), &slice).await?;
-    Ok(listing.page(rows, &slice, |key| key.id.to_string()))
-}
 
 pub(crate) async fn show(app: &App, account: &Account, id: ApiKeyId) -> Result<ApiKey, Error> {
     Ok(app.store.api_key(account, id).await?)
 }
 
-/// Makes a key. The token is in what this returns and nowhere else.
+/// Makes a key. The token is in what this returns and nowhere else; a call that is repeated is answered without it.
 pub(crate) async fn create(
     app: &App,
     caller: &Caller,
     account: &Account,
     origin: Origin,
+    idempotency_key: Option<&str>,
     wanted: CreateApiKey,
-) -> Result<(ApiKey, Token), Error> {
-    let draft = draft::read(&wanted, &app.catalogue, app.clock.now())?;
+) -> Result<(ApiKey, Option<Token>), Error> {
+    let what = format!("create {}", account.user());
+    let call = Call::new(caller, idempotency_key, &what, &wanted);
+    let _turn = app.in_flight.begin(call.as_ref())?;
+    let draft = draft::read(&wanted, &app.catalogue, app.clock.now());
     let mut editing = Editing::begin(app, caller, origin, OperatorGrant::KeysWrite).await?;
+    if let Some(call) = &call
+        && let Some(done) = call.done(&mut editing).await?
+    {
+        return Ok((editing.rows.api_key(account, done).await?, None));
+    }
+    let draft = draft?;
     editing.rows.user(account).await?;
     let memberships = editing.rows.memberships(account).await?;
     draft.check_businesses(&memberships)?;
     bounds::check(app, &mut editing, caller, account, &draft, &memberships).await?;
+    let policy = policies::binding(&mut editing, &draft.scope, &memberships).await?;
+    policy.check(draft.expires_at, editing.now)?;
     let family = FamilyId::new(editing.now, &app.dice);
     let (key, token, digest) = issue(app, &mut editing, account, draft, (family, None)).await?;
     editing.tell(
         event(AuditAction::ApiKeyCreated, &key, None, Some(told(&key))),
         Some(Change::ApiKeySet(Box::new(state(&key, digest)))),
     );
+    if let Some(call) = &call {
+        call.remember(&mut editing, key.id).await?;
+    }
     editing.commit().await?;
-    Ok((key, token))
+    Ok((key, Some(token)))
 }
 
 /// Mints the token of a draft and writes its key, in a family, and as the successor of another where it is one.
@@ -86,26 +84,10 @@ async fn issue(
     (family, rotated_from): (FamilyId, Option<ApiKeyId>),
 ) -> Result<(ApiKey, Token, Digest), Error> {
     let token = Token::mint(&app.config.token_prefix, draft.environment, &app.dice);
-    let key = ApiKey {
-        id: ApiKeyId::new(editing.now, &app.dice),
-        family,
-        user: account.user(),
-        prefix: format!("{}_{}_", app.config.token_prefix.as_str(), draft.environment.name()),
-        hint: token.hint().to_owned(),
-        name: draft.name,
-        environment: draft.environment,
-        scope: draft.scope,
-        permissions: draft.permissions,
-        user_management: draft.user_management,
-        allowed_ips: draft.allowed_ips,
-        metadata: draft.metadata,
-        created_at: editing.now,
-        expires_at: draft.expires_at,
-        revoked_at: None,
-        revoked_reason: None,
-        rotated_to: None,
-        rotated_from,
-    };
+    let prefix = format!("{}_{}_", app.config.token_prefix.as_str(), draft.environment.name());
+    let hint = token.hint().to_owned();
+    let id = ApiKeyId::new(editing.now, &app.dice);
+    let key = ApiKey { prefix, hint, rotated_from, ..draft.into_key(id, family, account.user(), editing.now) };
     let digest = app.pepper.digest_of_new(&token);
     editing.rows.insert_api_key(account, &key, &digest, PEPPER_VERSION).await?;
     Ok((key, token, digest))
@@ -128,6 +110,18 @@ pub(crate) async fn revoke(
         }
     }
     let mut editing = Editing::begin(app, caller, origin, OperatorGrant::KeysWrite).await?;
+    let key = end(&mut editing, account, id, wanted).await?;
+    editing.commit().await?;
+    Ok(key)
+}
+
+/// The part that a revocation by somebody and one by a rule have in common.
+async fn end(
+    editing: &mut Editing<'_>,
+    account: &Account,
+    id: ApiKeyId,
+    wanted: &RevokeApiKey,
+) -> Result<ApiKey, Error> {
     let mut key = editing.rows.api_key(account, id).await?;
     if key.revoked_at.is_none() {
         let before = json!({"status": key.status(editing.now).name()});
@@ -138,7 +132,6 @@ pub(crate) async fn revoke(
         let change = Change::ApiKeyRevoked(ApiKeyEnd { id, at: editing.now });
         editing.tell(event(AuditAction::ApiKeyRevoked, &key, Some(before), Some(after)), Some(change));
     }
-    editing.commit().await?;
     Ok(key)
 }
 
@@ -168,6 +161,7 @@ fn state(key: &ApiKey, digest: Digest) -> ApiKeyState {
         metadata: key.metadata.clone(),
         expires_at: key.expires_at,
         revoked_at: key.revoked_at,
+        imported: key.imported,
     }
 }
 

@@ -14,7 +14,8 @@ use super::draft::Draft;
 use super::{ApiKey, bounds, check_live, event, issue, state, told};
 use crate::app::App;
 use crate::error::Error;
-use crate::manage::Editing;
+use crate::manage::idempotency::Call;
+use crate::manage::{Editing, policies};
 
 /// A day: time enough to put the new token in place.
 const OVERLAP_SECONDS: i64 = 86_400;
@@ -24,7 +25,8 @@ const LONGEST_OVERLAP_SECONDS: i64 = 30 * 86_400;
 /// What a rotation made: the new key, its token, and the old key with its end.
 pub(crate) struct Rotated {
     pub(crate) key: ApiKey,
-    pub(crate) token: Token,
+    /// `None` where the call is a repeated one.
+    pub(crate) token: Option<Token>,
     pub(crate) previous: ApiKey,
 }
 
@@ -35,6 +37,7 @@ pub(crate) async fn rotate(
     account: &Account,
     origin: Origin,
     id: ApiKeyId,
+    idempotency_key: Option<&str>,
     wanted: &RotateApiKey,
 ) -> Result<Rotated, Error> {
     let overlap_seconds = wanted.overlap_seconds.unwrap_or(OVERLAP_SECONDS);
@@ -42,13 +45,23 @@ pub(crate) async fn rotate(
         let detail = format!("must be from 0 to {LONGEST_OVERLAP_SECONDS}");
         return Err(Error::field("/overlap_seconds", detail));
     }
+    let call = Call::new(caller, idempotency_key, &format!("rotate {} {id}", account.user()), wanted);
+    let _turn = app.in_flight.begin(call.as_ref())?;
     let mut editing = Editing::begin(app, caller, origin, OperatorGrant::KeysWrite).await?;
     let mut previous = editing.rows.api_key(account, id).await?;
+    if let Some(call) = &call
+        && let Some(done) = call.done(&mut editing).await?
+    {
+        return Ok(Rotated { key: editing.rows.api_key(account, done).await?, token: None, previous });
+    }
     check_live(&previous, editing.now)?;
-    let draft = Draft::of(&previous);
+    let mut draft = Draft::of(&previous);
     let memberships = editing.rows.memberships(account).await?;
     // Whoever rotates a key is handed its successor's token, so it must not be more than what they have.
     bounds::check(app, &mut editing, caller, account, &draft, &memberships).await?;
+    // A key that was made before a policy was set is brought within it by its rotation.
+    let latest = policies::binding(&mut editing, &draft.scope, &memberships).await?.latest_end(editing.now);
+    draft.expires_at = draft.expires_at.into_iter().chain(latest).min();
     let (key, token, digest) = issue(app, &mut editing, account, draft, (previous.family, Some(id))).await?;
     let before = told(&previous);
     let end = Timestamp::from_millis(editing.now.as_millis() + overlap_seconds * 1_000);
@@ -64,6 +77,9 @@ pub(crate) async fn rotate(
         event(AuditAction::ApiKeyCreated, &key, None, Some(told(&key))),
         Some(Change::ApiKeySet(Box::new(state(&key, digest)))),
     );
+    if let Some(call) = &call {
+        call.remember(&mut editing, key.id).await?;
+    }
     editing.commit().await?;
-    Ok(Rotated { key, token, previous })
+    Ok(Rotated { key, token: Some(token), previous })
 }

@@ -1,0 +1,61 @@
+//! Where a request came from: the address for the audit log, and the site for the guard against forged requests.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use http::request::Parts;
+use http::{HeaderMap, header};
+use portcullis_core::audit::Origin;
+use portcullis_core::id::RequestId;
+
+use crate::app::App;
+use crate::error::Error;
+
+/// Where the request came from, for the audit log.
+pub(crate) struct From(pub(crate) Origin);
+
+impl<S: Sync> FromRequestParts<S> for From {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(origin(parts)))
+    }
+}
+
+pub(crate) fn origin(parts: &Parts) -> Origin {
+    Origin {
+        address: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical()),
+        request: parts.extensions.get::<RequestId>().copied(),
+    }
+}
+
+/// Refuses what another site makes a browser do with its user's cookie. A browser says where a request comes from, by Fetch
+/// metadata or by `Origin`; what says neither and changes something is refused too, since every browser says one of them then.
+pub(super) fn check_same_site(app: &App, parts: &Parts) -> Result<(), Error> {
+    if parts.method.is_safe() || comes_from_here(app, &parts.headers) == Some(true) { Ok(()) } else { Err(elsewhere()) }
+}
+
+/// Refuses what another site makes a browser do without any cookie: to sign its user in as somebody else.
+pub(crate) fn check_not_from_elsewhere(app: &App, headers: &HeaderMap) -> Result<(), Error> {
+    if comes_from_here(app, headers) == Some(false) { Err(elsewhere()) } else { Ok(()) }
+}
+
+/// Whether the headers say that the request comes from a page of this server; `None` where they say nothing.
+fn comes_from_here(app: &App, headers: &HeaderMap) -> Option<bool> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if let Some(site) = text("sec-fetch-site") {
+        return Some(matches!(site, "same-origin" | "none"));
+    }
+    let origin = text(header::ORIGIN.as_str())?;
+    let host = text(header::HOST.as_str()).unwrap_or_default();
+    let same_host = origin.split_once("://").is_some_and(|(_, place)| !place.is_empty() && place == host);
+    Some(same_host || origin == app.config.public_url())
+}
+
+fn elsewhere() -> Error {
+    Error::Forbidden {
+        reason: "origin",
+        detail: "With a session, changes are made from this server's own pages; use an API key in programs.".to_owned(),
+        scope: None,
+    }
+}

@@ -1,0 +1,38 @@
+//! What is kept for a while only: the change log (whoever fell further behind reads the whole state instead), sessions and links
+//! that are over, and what idempotent calls did.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::store::StoreError;
+
+const EVERY: Duration = Duration::from_hours(1);
+/// How long changes are kept, and for how long a call under the same `Idempotency-Key` is answered with what the first one did.
+const KEPT_DAYS: i64 = 1;
+/// How long sessions and links are kept after their end.
+const ENDED_KEPT_DAYS: i64 = 30;
+
+pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = once(&app).await {
+            tracing::warn!(%error, "cannot prune what is over; trying again in an hour");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            _ = ended.wait_for(|&ended| ended) => return,
+        }
+    }
+}
+
+async fn once(app: &App) -> Result<(), StoreError> {
+    let mut edit = app.store.edit().await?;
+    let now = app.clock.now();
+    edit.prune_changes(now.plus_days(-KEPT_DAYS)).await?;
+    edit.prune_idempotent_calls(now.plus_days(-KEPT_DAYS)).await?;
+    edit.prune_sessions(now.plus_days(-ENDED_KEPT_DAYS)).await?;
+    edit.prune_links(now.plus_days(-ENDED_KEPT_DAYS)).await?;
+    edit.commit().await
+}

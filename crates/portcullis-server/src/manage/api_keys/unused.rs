@@ -1,0 +1,42 @@
+//! Revoking what nobody uses, where a policy asks for it.
+
+use portcullis_api::api_keys::RevokeApiKey;
+use portcullis_core::audit::{Actor, Origin};
+use portcullis_core::operator::OperatorGrant;
+use portcullis_core::scope::Caller;
+
+use super::end;
+use crate::app::App;
+use crate::error::Error;
+use crate::manage::Editing;
+
+/// How many keys are looked up at a time.
+const STEP: i64 = 500;
+
+/// Revokes every key that was unused for longer than a policy allows, and returns how many there were.
+pub(crate) async fn revoke_unused(app: &App) -> Result<usize, Error> {
+    let policies = app.store.unused_policies().await?;
+    if policies.is_empty() {
+        return Ok(0);
+    }
+    let (now, mut revoked) = (app.clock.now(), 0);
+    for (business, days) in policies {
+        let times = (now.plus_days(-days), app.uses_recorded_since, now);
+        let reason = format!("Not used for {days} days, which is longer than a policy allows.");
+        loop {
+            let keys = app.store.unused_keys(business, times, STEP).await?;
+            if keys.is_empty() {
+                break;
+            }
+            for (user, id) in keys {
+                let arrival = Caller::Arrival { user, invited_to: None };
+                let account = arrival.account(user, OperatorGrant::KeysWrite).ok_or(Error::NotFound)?;
+                let mut editing = Editing::begin_as(app, Actor::System, Origin::default()).await?;
+                end(&mut editing, &account, id, &RevokeApiKey { reason: Some(reason.clone()) }).await?;
+                editing.commit().await?;
+                revoked += 1;
+            }
+        }
+    }
+    Ok(revoked)
+}

@@ -1,0 +1,87 @@
+//! `Idempotency-Key`: a call that is sent twice does its work once
+//! (draft-ietf-httpapi-idempotency-key-header-07, for the meaning of the header).
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use portcullis_core::id::ApiKeyId;
+use portcullis_core::scope::Caller;
+use portcullis_core::time::Timestamp;
+use serde::Serialize;
+
+use super::Editing;
+use crate::error::Error;
+use crate::store::idempotent_calls::IdempotentCall;
+
+/// For how long a call is answered with what the first one did.
+const REMEMBERED_DAYS: i64 = 1;
+
+/// One call, as it can be told from any other: whose it is, under which key, and what it asks for.
+#[derive(Debug)]
+pub(crate) struct Call {
+    credential: String,
+    key: String,
+    fingerprint: Vec<u8>,
+}
+
+/// The calls that are being worked on.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight(Mutex<HashSet<(String, String)>>);
+
+/// The right to work on a call; it ends with the work, however that ends.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    in_flight: &'a InFlight,
+    call: (String, String),
+}
+
+impl Call {
+    /// A call of `caller` under `key`; `what` names the operation and its place, `body` is what was sent.
+    pub(crate) fn new(caller: &Caller, key: Option<&str>, what: &str, body: &impl Serialize) -> Option<Self> {
+        let credential = match caller {
+            Caller::Operator { id, .. } => id.to_string(),
+            Caller::ApiKey { id, .. } => id.to_string(),
+            Caller::User { id, .. } | Caller::Arrival { user: id, .. } => id.to_string(),
+        };
+        let mut text = what.as_bytes().to_vec();
+        text.push(b'\n');
+        text.extend(serde_json::to_vec(body).unwrap_or_default());
+        let fingerprint = digest(&SHA256, &text).as_ref().to_vec();
+        key.map(|key| Self { credential, key: key.to_owned(), fingerprint })
+    }
+
+    /// What the first call of this kind made, if there was one; another call under the same key is refused.
+    pub(crate) async fn done(&self, editing: &mut Editing<'_>) -> Result<Option<ApiKeyId>, Error> {
+        let since = editing.now.plus_days(-REMEMBERED_DAYS);
+        match editing.rows.idempotent_call(&self.credential, &self.key, since).await? {
+            None => Ok(None),
+            Some(call) if call.fingerprint == self.fingerprint => Ok(Some(call.api_key)),
+            Some(_) => Err(Error::field("", "is not what was sent before under this Idempotency-Key: take a new one")),
+        }
+    }
+
+    pub(crate) async fn remember(&self, editing: &mut Editing<'_>, made: ApiKeyId) -> Result<(), Error> {
+        let (call, now): (_, Timestamp) =
+            (IdempotentCall { fingerprint: self.fingerprint.clone(), api_key: made }, editing.now);
+        Ok(editing.rows.put_idempotent_call(&self.credential, &self.key, &call, now).await?)
+    }
+}
+
+impl InFlight {
+    /// Takes the turn of a call; another with the same key that comes meanwhile is told to wait.
+    pub(crate) fn begin(&self, call: Option<&Call>) -> Result<Option<Turn<'_>>, Error> {
+        let Some(call) = call else { return Ok(None) };
+        let call = (call.credential.clone(), call.key.clone());
+        if self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(call.clone()) {
+            return Ok(Some(Turn { in_flight: self, call }));
+        }
+        Err(Error::Conflict("A call with this Idempotency-Key is being worked on: ask again.".to_owned()))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.in_flight.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.call);
+    }
+}
