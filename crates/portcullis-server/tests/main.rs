@@ -7,5 +7,7 @@ mod credentials;
 mod families;
 mod hostile;
 mod lifecycle;
+mod openapi;
+mod permission_matrix;
 mod support;
 mod tidy;

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod commands;
+mod contract;
 mod init;
 mod quickstart;
 mod secrets;

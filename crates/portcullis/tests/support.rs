@@ -39,12 +39,21 @@ pub(crate) fn with_input(command: &mut Command, input: &str) -> Output {
 impl Quickstart {
     /// Starts a server on this directory and a free port. Everything is logged, so that a secret in the log is found.
     pub(crate) fn start(directory: &Path) -> Self {
+        Self::start_with(directory, "trace")
+    }
+
+    /// Like [`Quickstart::start`], for so many requests that a log of everything would be the most of the work.
+    pub(crate) fn start_quietly(directory: &Path) -> Self {
+        Self::start_with(directory, "warn")
+    }
+
+    fn start_with(directory: &Path, log_level: &str) -> Self {
         let log = directory.join("log");
         let data = directory.join("store");
         let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut process =
             portcullis(&["quickstart", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0", "--json"])
-                .env("PORTCULLIS_LOG_LEVEL", "trace")
+                .env("PORTCULLIS_LOG_LEVEL", log_level)
                 .stdout(Stdio::piped())
                 .stderr(errors)
                 .spawn()

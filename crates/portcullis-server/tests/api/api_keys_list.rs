@@ -120,3 +120,93 @@ async fn one_key() {
     let listed = server.op_get(&format!("/users/{ann}/api-keys")).await.ok();
     assert_eq!(listed[1], shown);
 }
+
+#[tokio::test]
+async fn by_name_and_by_business() {
+    let server = Server::start().await;
+    let (ann, clinic) = server.owner_of("ann@example.com", "Dental Clinic").await;
+    let shop = server.business("Bike Shop").await;
+    server.member(&shop, &ann, "owner").await;
+    let make = async |name: &str, only: Option<&str>| {
+        server.pass(1);
+        let scope = only.map_or(json!("unrestricted"), |business| json!({"only": [business]}));
+        server.key(&ann, &json!({"name": name, "business_scope": scope})).await.id
+    };
+    let all = make("Reporting ÄRZTE 100%", None).await;
+    let of_clinic = make("Zapier_clinic", Some(&clinic)).await;
+    let of_shop = make("Zapier shop", Some(&shop)).await;
+    let path = format!("/users/{ann}/api-keys");
+    assert_eq!(ids(&server, &format!("{path}?q=ZAPIER")).await, [of_shop.as_str(), &of_clinic]);
+    assert_eq!(ids(&server, &format!("{path}?q=%C3%A4rzte")).await, [all.as_str()]);
+    // The signs of a pattern mean themselves.
+    assert_eq!(ids(&server, &format!("{path}?q=%25")).await, [all.as_str()]);
+    assert_eq!(ids(&server, &format!("{path}?q=_")).await, [of_clinic.as_str()]);
+    assert_eq!(ids(&server, &format!("{path}?q=%5C")).await, [""; 0]);
+    assert_eq!(ids(&server, &format!("{path}?q=%27%20OR%20%271%27%3D%271")).await, [""; 0]);
+    assert_eq!(ids(&server, &format!("{path}?business_id={clinic}")).await, [of_clinic.as_str(), &all]);
+    assert_eq!(ids(&server, &format!("{path}?business_id={shop}&q=zap&status=active")).await, [of_shop.as_str()]);
+    for bad in ["q=", "business_id=x", "owner=x", &format!("q={}", "x".repeat(101))] {
+        server.op_get(&format!("{path}?{bad}")).await.fails(400, "INVALID_REQUEST", None);
+    }
+}
+
+/// A page looks at so many rows and no more; where few fit, it is short, and the cursor leads on.
+#[tokio::test]
+async fn a_search_for_what_is_rare_goes_on_over_short_pages() {
+    let (server, ann, keys) = with_keys(1).await;
+    server.pass(1);
+    let lines = |from: usize| -> serde_json::Value {
+        let line = |n: usize| json!({"name": format!("Line {n}"), "sha256": format!("{:064x}", from + n)});
+        json!({"keys": (0..1_000).map(line).collect::<Vec<_>>()})
+    };
+    for from in [0, 1_000] {
+        server.op_post(&format!("/users/{ann}/api-keys/import"), &lines(from)).await.ok();
+    }
+    let (mut cursor, mut found, mut pages) = (String::new(), Vec::new(), 0);
+    loop {
+        let page = server.op_get(&format!("/users/{ann}/api-keys?q=key%200{cursor}")).await;
+        pages += 1;
+        found.extend(page.ok().as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page.body["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!((found, pages), (vec![keys[0].id.clone()], 3));
+}
+
+#[tokio::test]
+async fn every_key_that_reaches_a_business_and_no_other() {
+    let server = Server::start().await;
+    let (ann, clinic) = server.owner_of("ann@example.com", "Dental Clinic").await;
+    let (bob, shop) = server.owner_of("bob@example.com", "Bike Shop").await;
+    let carol = server.user("carol@example.com").await;
+    server.member(&clinic, &carol, "viewer").await;
+    let make = async |user: &str, name: &str, scope: serde_json::Value| {
+        server.pass(1);
+        server.key(user, &json!({"name": name, "business_scope": scope})).await
+    };
+    let first = make(&ann, "Everywhere", json!("unrestricted")).await;
+    let second = make(&carol, "Carol's", json!({"only": [clinic]})).await;
+    make(&bob, "Bob's", json!("unrestricted")).await;
+    let third = make(&carol, "Carol's too", json!("unrestricted")).await;
+    let path = format!("/businesses/{clinic}/api-keys");
+    assert_eq!(ids(&server, &path).await, [third.id.as_str(), &second.id, &first.id]);
+    assert_eq!(ids(&server, &format!("{path}?user_id={carol}")).await, [third.id.as_str(), &second.id]);
+    assert_eq!(ids(&server, &format!("{path}?q=TOO&status=active")).await, [third.id.as_str()]);
+    let page = server.op_get(&format!("{path}?limit=2")).await;
+    let cursor = page.body["next_cursor"].as_str().unwrap();
+    assert_eq!(ids(&server, &format!("{path}?limit=2&cursor={cursor}")).await, [first.id.as_str()]);
+    server.op_get(&format!("/businesses/{shop}/api-keys?limit=2&cursor={cursor}")).await.fails(
+        400,
+        "INVALID_REQUEST",
+        None,
+    );
+
+    let ann = server.sign_in(&ann).await;
+    assert_eq!(server.by_get(&ann, &path).await.ok().as_array().unwrap().len(), 3);
+    server.by_get(&ann, &format!("/businesses/{shop}/api-keys")).await.fails(404, "NOT_FOUND", None);
+    let carol_session = server.sign_in(&carol).await;
+    server.by_get(&carol_session, &path).await.fails(403, "PERMISSION_DENIED", Some("permission"));
+    // Whoever leaves takes their keys along.
+    server.op_delete(&format!("/businesses/{clinic}/members/{carol}")).await.ok();
+    assert_eq!(ids(&server, &path).await, [first.id.as_str()]);
+}

@@ -116,3 +116,112 @@ async fn attack_52_the_chain_is_whole() {
     assert_eq!(whole.await.unwrap(), Ok(6));
     assert_eq!(numbers, (1..=6).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn refused_calls_and_sign_ins_leave_their_trace() {
+    let server = Server::start().await;
+    let (ann, clinic) = server.owner_of("ann@example.com", "Dental Clinic").await;
+    let bob = server.user("bob@example.com").await;
+    server.member(&clinic, &bob, "member").await;
+    let (ann, bob_session) = (server.sign_in(&ann).await, server.sign_in(&bob).await);
+    let key = server.key(&bob, &json!({"name": "K"})).await;
+    let member = format!("/businesses/{clinic}/members/{bob}");
+    server.by(&bob_session, "PUT", &member, &json!({"role_id": "owner"})).await.fails(
+        403,
+        "PERMISSION_DENIED",
+        Some("permission"),
+    );
+    server.post(&key.token, "/user/api-keys", &json!({"name": "More"})).await.fails(
+        403,
+        "PERMISSION_DENIED",
+        Some("user_management"),
+    );
+    server.get(&key.token, "/users").await.fails(401, "INVALID_API_KEY", Some("unknown"));
+    // A made-up token is nobody's, and what a key may ask about itself is no management.
+    server.get("ak_live_x", "/users").await.fails(401, "INVALID_API_KEY", Some("malformed"));
+    server.verify(&json!({"token": key.token, "permission": "calls:read", "business_id": "biz_x"})).await;
+
+    let refused = server.op_get("/audit-events?action=call.refused").await.ok();
+    let told: Vec<_> = refused
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| {
+            let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+            let after = &event["after"];
+            (
+                text(&event["actor_kind"]),
+                text(&event["actor_id"]),
+                text(&after["method"]),
+                text(&after["path"]),
+                text(&after["code"]),
+            )
+        })
+        .collect();
+    let line = |kind: &str, id: &str, method: &str, path: &str, code: &str| {
+        (kind.to_owned(), id.to_owned(), method.to_owned(), format!("/api/v1{path}"), code.to_owned())
+    };
+    assert_eq!(
+        told,
+        [
+            line("api_key", &key.id, "GET", "/users", "INVALID_API_KEY"),
+            line("api_key", &key.id, "POST", "/user/api-keys", "PERMISSION_DENIED"),
+            line("user", &bob, "PUT", &member, "PERMISSION_DENIED"),
+        ]
+    );
+    // Whoever looks after the business's log finds what concerns it.
+    let seen = server.by_get(&ann, &format!("/businesses/{clinic}/audit-events?action=call.refused")).await.ok();
+    assert_eq!(seen.as_array().unwrap().len(), 1);
+
+    let body = json!({"email": "bob@example.com", "password": "wrong horse battery"});
+    server.send(server.request(reqwest::Method::POST, "/session").json(&body)).await.fails(
+        401,
+        "INVALID_CREDENTIALS",
+        None,
+    );
+    let events = server.op_get(&format!("/audit-events?target_id={bob}&action=session.refused")).await.ok();
+    assert_eq!((&events[0]["actor_kind"], &events[0]["address"]), (&json!("anonymous"), &json!("127.0.0.1")));
+    let begun = server.op_get(&format!("/audit-events?actor_id={bob}&action=session.created")).await.ok();
+    assert_eq!(begun[0]["target_id"], json!(bob_session.id));
+    assert!(!server.op_get("/audit-events").await.text.contains("wrong horse"));
+}
+
+#[tokio::test]
+async fn filters_narrow_whatever_index_they_take() {
+    let server = Server::start().await;
+    let (ann, _) = server.owner_of("ann@example.com", "Dental Clinic").await;
+    let operator = server.op_get("/whoami").await.ok()["key_id"].as_str().unwrap().to_owned();
+    server.pass(1_000);
+    let count =
+        async |query: &str| server.op_get(&format!("/audit-events?{query}")).await.ok().as_array().unwrap().len();
+    assert_eq!(count(&format!("actor_id={operator}")).await, 3);
+    assert_eq!(count(&format!("actor_id={operator}&action=member.set")).await, 1);
+    assert_eq!(count(&format!("target_id={ann}&actor_id={operator}&action=user.created")).await, 1);
+    assert_eq!(count("action=member.set&from=2026-11-20T19:30:00.500Z").await, 0);
+    assert_eq!(count("to=2026-11-20T19:30:00.500Z").await, 5);
+    assert_eq!(count("actor_id=opk_x").await, 0);
+}
+
+/// The head is signed; whoever kept it can tell a log that was cut, and one that was written anew.
+#[tokio::test]
+async fn attack_52_a_head_that_was_kept_shows_a_cut_tail() {
+    use portcullis_core::audit_head::SignedHead;
+
+    let server = Server::start().await;
+    let head = async || -> SignedHead {
+        server.op_get("/audit-events/head").await.ok()["head"].as_str().unwrap().parse().unwrap()
+    };
+    let first = head().await;
+    server.user("ann@example.com").await;
+    let second = head().await;
+    assert!(first.is_genuine() && second.is_genuine());
+    assert_eq!((second.number, second.public_key), (first.number + 1, first.public_key));
+    let mut hashes = Vec::new();
+    let store = server.data.path().join("store");
+    let walk = portcullis_server::audit::walk(&store, |event, hash| {
+        hashes.push((event.number, *hash));
+        ControlFlow::Continue(())
+    });
+    walk.await.unwrap().unwrap();
+    assert!(hashes.contains(&(first.number, first.hash)) && hashes.contains(&(second.number, second.hash)));
+}

@@ -2,13 +2,16 @@
 
 mod api_keys_bounds;
 mod api_keys_create;
+mod api_keys_import;
 mod api_keys_list;
 mod api_keys_revoke;
 mod api_keys_rotate;
 mod api_keys_update;
 mod audit_events;
 mod businesses;
+mod idempotency;
 mod operator_keys;
+mod policies;
 mod roles;
 mod sessions;
 mod the_way_of_a_key;

@@ -109,6 +109,17 @@ impl Server {
         self.clock.fetch_add(milliseconds, Ordering::Relaxed);
     }
 
+    /// Waits until something that the server does by itself is done.
+    pub(crate) async fn until(&self, done: impl AsyncFn() -> bool) {
+        for _ in 0..200 {
+            if done().await {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("it was not done in five seconds");
+    }
+
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -1,0 +1,93 @@
+//! The HTTP contract, held against by programs that others wrote and that know nothing but `openapi.json`.
+//!
+//! The tools are installed by `./test`, with the versions that `tests/contract` pins, into `target/tools`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::support::{Quickstart, directory};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+/// A program that `./test` installs.
+fn tool(path: &str) -> Command {
+    let program = root().join("target/tools").join(path);
+    assert!(program.exists(), "{} is missing: run ./test once, which installs it", program.display());
+    Command::new(program)
+}
+
+#[track_caller]
+fn succeeded(what: &str, output: &Output) -> String {
+    let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{what} failed:\n{out}\n{errors}");
+    out.into_owned()
+}
+
+/// Thousands of requests that fit the document, and thousands that do not: every answer is as the document says.
+#[test]
+fn schemathesis_finds_nothing() {
+    let directory = directory();
+    let server = Quickstart::start_quietly(directory.path());
+    let output = tool("schemathesis/bin/schemathesis")
+        .current_dir(directory.path())
+        .arg("--config-file")
+        .arg(root().join("tests/contract/schemathesis.toml"))
+        .arg("run")
+        .arg(root().join("openapi.json"))
+        .args(["--url", server.text("url"), "--no-color"])
+        .env("OPERATOR_TOKEN", server.text("operator_token"))
+        .env("API_KEY", server.text("token"))
+        .output()
+        .unwrap();
+    let report = succeeded("schemathesis", &output);
+    assert!(report.contains("No issues found"), "{report}");
+    let selected = report.lines().find(|line| line.contains("Selected:")).unwrap_or_default();
+    let (tested, all) = selected.trim().trim_start_matches("Selected: ").split_once('/').unwrap();
+    assert_eq!(tested, all, "every operation is tested");
+    assert!(all.parse::<u32>().unwrap() >= 60, "{selected}");
+}
+
+/// A client that a generator makes of the document creates, lists, rotates and revokes a key.
+#[test]
+fn a_generated_python_client_works() {
+    let directory = directory();
+    let server = Quickstart::start_quietly(directory.path());
+    let package = directory.path().join("client");
+    let tools = root().join("target/tools/client/bin");
+    let generated = tool("client/bin/openapi-python-client")
+        .args(["generate", "--meta", "none", "--path"])
+        .arg(root().join("openapi.json"))
+        .arg("--output-path")
+        .arg(package.join("portcullis_client"))
+        // The generator formats what it makes with a program of its own environment.
+        .env("PATH", format!("{}:{}", tools.display(), std::env::var("PATH").unwrap_or_default()))
+        .output()
+        .unwrap();
+    let told = succeeded("the generator", &generated);
+    assert!(!told.contains("WARNING") && !told.contains("Warning"), "{told}");
+    let run = tool("client/bin/python")
+        .arg(root().join("tests/contract/client.py"))
+        .arg(server.text("url"))
+        .arg(&package)
+        .env("OPERATOR_TOKEN", server.text("operator_token"))
+        .env("USER_ID", server.text("user_id"))
+        .output()
+        .unwrap();
+    succeeded("the generated client", &run);
+}
+
+/// The reference is read in a browser: a request is sent with a pasted key, and nothing is asked of any other origin.
+#[test]
+fn the_reference_asks_nobody_else() {
+    let directory = directory();
+    let server = Quickstart::start_quietly(directory.path());
+    // A module looks for what it imports beside itself and above.
+    let script = root().join("target/tools/browser/reference.mjs");
+    std::fs::copy(root().join("crates/portcullis-server/tests/browser/reference.mjs"), &script)
+        .expect("target/tools/browser is missing: run ./test once, which makes it");
+    let seen = Command::new("node").arg(script).args([server.text("url"), server.text("token")]).output().unwrap();
+    let seen = succeeded("the browser", &seen);
+    assert!(seen.contains("\"requests\":[]") && seen.contains("\"status\":200"), "{seen}");
+}
