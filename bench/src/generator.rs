@@ -38,7 +38,7 @@ pub(crate) fn run(address: &str, seconds: f64, requests: &str) -> Done<()> {
 }
 
 async fn connection(mut stream: TcpStream, requests: Arc<Vec<Vec<u8>>>, first: usize, end: Instant) -> Done<u64> {
-    let mut buffer = vec![0; 16 * 1024];
+    let mut buffer = vec![0; 256 * 1024];
     let mut answered = 0;
     let mut n = first * 311;
     while Instant::now() < end {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::children::{self, Server};
 use crate::generator::BETWEEN;
-use crate::store::Stored;
+use crate::store::{self, Stored};
 use crate::table::Table;
 use crate::{Done, Scale, keys};
 
@@ -14,8 +14,8 @@ const TICKS_A_SECOND: f64 = 100.0;
 
 /// One kind of request: what it is called, beside what it stands, and how it is written.
 struct Scenario {
-    name: &'static str,
-    beside: Option<&'static str>,
+    name: String,
+    beside: Option<String>,
     bare: bool,
     requests: PathBuf,
 }
@@ -24,12 +24,17 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, stored: &Stored, table: &
     let scenarios = scenarios(directory, stored, scale.stored_keys)?;
     let server = Server::start(&["server", &directory.display().to_string()])?;
     let bare = Server::start(&["bare"])?;
+    run(scale, &scenarios, &server, &bare, table)
+}
+
+/// Runs scenarios in turns, and adds a line for what each costs and one for how many there were in a second.
+fn run(scale: &Scale, scenarios: &[Scenario], server: &Server, bare: &Server, table: &mut Table) -> Done<()> {
     let mut rates = vec![Vec::new(); scenarios.len()];
     let mut costs = vec![Vec::new(); scenarios.len()];
     // The first round warms up and is not counted.
     for round in 0..=scale.rounds {
         for ((scenario, rates), costs) in scenarios.iter().zip(&mut rates).zip(&mut costs) {
-            let asked = if scenario.bare { &bare } else { &server };
+            let asked = if scenario.bare { bare } else { server };
             let (before, requests) = (asked.ticks()?, scenario.requests.display().to_string());
             let words = ["generate", &asked.address, &scale.http_seconds.to_string(), &requests];
             let numbers = children::numbers(&words)?;
@@ -42,12 +47,33 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, stored: &Stored, table: &
         }
     }
     for (scenario, costs) in scenarios.iter().zip(&costs) {
-        table.add(scenario.name, "us CPU", costs, scenario.beside);
+        table.add(&scenario.name, "us CPU", costs, scenario.beside.as_deref());
     }
     for (scenario, rates) in scenarios.iter().zip(&rates) {
         table.add(&format!("{}, requests", scenario.name), "a second", rates, None);
     }
     Ok(())
+}
+
+/// A page of 50 keys of an owner who has a thousand, and of one who has as many as the store can be measured with.
+pub(crate) fn measure_lists(scale: &Scale, directory: &Path, stored: &Stored, table: &mut Table) -> Done<()> {
+    let server = Server::start(&["server", &directory.display().to_string()])?;
+    let bare = Server::start(&["bare"])?;
+    let mut scenarios = Vec::new();
+    // Every tenth key is revoked; the last filter fits none, so that a page looks at as many rows as it ever does.
+    for filter in ["", "&status=active", "&status=revoked", "&q=nothing+has+this+name"] {
+        let mut beside = None;
+        for (owner, count) in [(store::OF_FEW, store::FEW), (store::OF_MANY, scale.stored_keys)] {
+            let name = format!("page of 50{filter}, among {count}");
+            let path = format!("/api/v1/users/{}/api-keys?limit=50{filter}", keys::user(owner));
+            let authorization = format!("Authorization: Bearer {}", stored.operator);
+            let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n\r\n");
+            let requests = directory.join(format!("list {}", scenarios.len()));
+            std::fs::write(&requests, request)?;
+            scenarios.push(Scenario { name: name.clone(), beside: beside.replace(name), bare: false, requests });
+        }
+    }
+    run(scale, &scenarios, &server, &bare, table)
 }
 
 fn scenarios(directory: &Path, stored: &Stored, count: usize) -> Done<Vec<Scenario>> {
@@ -71,26 +97,26 @@ fn scenarios(directory: &Path, stored: &Stored, count: usize) -> Done<Vec<Scenar
     };
     Ok(vec![
         Scenario {
-            name: "bare 204",
+            name: "bare 204".to_owned(),
             beside: None,
             bare: true,
             requests: write("bare", tokens.iter().map(|token| get("/204", token)).collect())?,
         },
         Scenario {
-            name: "whoami",
-            beside: Some("bare 204"),
+            name: "whoami".to_owned(),
+            beside: Some("bare 204".to_owned()),
             bare: false,
             requests: write("whoami", tokens.iter().map(|token| get("/api/v1/whoami", token)).collect())?,
         },
         Scenario {
-            name: "JSON echo",
+            name: "JSON echo".to_owned(),
             beside: None,
             bare: true,
             requests: write("echo", tokens.iter().map(|token| post("/echo", &operator, &body(token))).collect())?,
         },
         Scenario {
-            name: "verify",
-            beside: Some("JSON echo"),
+            name: "verify".to_owned(),
+            beside: Some("JSON echo".to_owned()),
             bare: false,
             requests: write(
                 "verify",

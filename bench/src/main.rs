@@ -41,10 +41,20 @@ fn main() -> Done<()> {
     if let ["child", rest @ ..] = words.as_slice() {
         return children::be(rest);
     }
-    if let Some(unknown) = words.iter().find(|word| !matches!(**word, "--quick" | "--json")) {
-        return Err(format!("there is no option {unknown}; there are --quick and --json").into());
+    if let Some(unknown) = words.iter().find(|word| !matches!(**word, "--quick" | "--json" | "--lists")) {
+        return Err(format!("there is no option {unknown}; there are --quick, --lists and --json").into());
     }
-    measure(if words.contains(&"--quick") { QUICK } else { FULL }, words.contains(&"--json"))
+    let scale = if words.contains(&"--quick") { QUICK } else { FULL };
+    if words.contains(&"--lists") {
+        return measure_lists(&scale, &mut table::Table::new(true));
+    }
+    measure(scale, words.contains(&"--json"))
+}
+
+fn measure_lists(scale: &Scale, table: &mut table::Table) -> Done<()> {
+    let directory = tempfile::tempdir()?;
+    let store = store::fill(directory.path(), scale.stored_keys, store::Whose::Two)?;
+    http::measure_lists(scale, directory.path(), &store, table)
 }
 
 fn measure(scale: Scale, json: bool) -> Done<()> {
@@ -52,9 +62,11 @@ fn measure(scale: Scale, json: bool) -> Done<()> {
     in_process::measure(&scale, &mut table);
     memory::measure(&scale, &mut table)?;
     let directory = tempfile::tempdir()?;
-    let store = store::fill(directory.path(), scale.stored_keys)?;
+    let store = store::fill(directory.path(), scale.stored_keys, store::Whose::Many)?;
     memory::measure_load(directory.path(), scale.stored_keys, &mut table)?;
     http::measure(&scale, directory.path(), &store, &mut table)?;
+    drop(directory);
+    measure_lists(&scale, &mut table)?;
     if json {
         println!("{}", serde_json::to_string_pretty(&table.lines)?);
     }

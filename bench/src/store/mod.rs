@@ -20,7 +20,21 @@ pub(crate) struct Stored {
     pub(crate) operator: String,
 }
 
-pub(crate) fn fill(directory: &Path, count: usize) -> Done<Stored> {
+/// Who owns the keys of a store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Whose {
+    /// Many people, each with a few.
+    Many,
+    /// One who has a thousand, and one who has all the others.
+    Two,
+}
+
+/// The numbers of the owners of [`Whose::Two`], and how many keys the first has.
+pub(crate) const OF_FEW: usize = 0;
+pub(crate) const OF_MANY: usize = 1;
+pub(crate) const FEW: usize = 1_000;
+
+pub(crate) fn fill(directory: &Path, count: usize, whose: Whose) -> Done<Stored> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let app = App::open(config(directory)?, Clock::System).await?;
         let first = FirstUser { email: "bench@example.com".to_owned(), name: None, password: None };
@@ -32,8 +46,16 @@ pub(crate) fn fill(directory: &Path, count: usize) -> Done<Stored> {
         let options = SqliteConnectOptions::new().filename(directory.join("portcullis.db"));
         let mut database = options.connect().await?;
         sqlx::raw_sql("PRAGMA synchronous = OFF; BEGIN").execute(&mut database).await?;
-        write_people(&mut database, count.div_ceil(KEYS_OF_A_USER)).await?;
-        write_keys(&mut database, count, &pepper).await?;
+        match whose {
+            Whose::Many => {
+                write_people(&mut database, count.div_ceil(KEYS_OF_A_USER)).await?;
+                write_keys(&mut database, count, &pepper).await?;
+            }
+            Whose::Two => {
+                write_people(&mut database, 2).await?;
+                write_lists(&mut database, count).await?;
+            }
+        }
         sqlx::raw_sql("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut database).await?;
         database.close().await?;
         Ok(Stored { operator: first.operator_token.expose().to_owned() })
@@ -68,6 +90,26 @@ async fn write_keys(database: &mut SqliteConnection, count: usize, pepper: &Pepp
             .bind(keys::name(n))
             .bind(token.hint())
             .bind(pepper.digest_of_new(&token).as_bytes().as_slice())
+            .execute(&mut *database)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A thousand keys of one owner and `count` of another, every tenth revoked. Nobody asks for them, so their digests are made up.
+async fn write_lists(database: &mut SqliteConnection, count: usize) -> Done<()> {
+    const KEY: &str =
+        "INSERT INTO api_keys (id, family_id, user_id, name, name_folded, environment, prefix, hint, digest,
+        pepper_version, unrestricted, user_management, allowed_ips, created_at, revoked_at)
+        VALUES ($1, $1, $2, $3, lower($3), 'live', 'ak_live_', 'x7Qz', $4, 1, TRUE, FALSE, '[]', 1, $5)";
+    for n in 0..FEW + count {
+        let owner = if n < FEW { OF_FEW } else { OF_MANY };
+        sqlx::query(KEY)
+            .bind(keys::key(n).to_string())
+            .bind(keys::user(owner).to_string())
+            .bind(keys::name(n))
+            .bind(format!("{n:032}").into_bytes())
+            .bind((n % 10 == 0).then_some(keys::NOW.as_millis()))
             .execute(&mut *database)
             .await?;
     }

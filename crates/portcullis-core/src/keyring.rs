@@ -295,13 +295,17 @@ impl Keyring {
 
     fn set_operator(&mut self, state: &OperatorKeyState) {
         let grants = state.grants.iter().copied().collect();
-        if let Some(known) = self.operators.get_mut(&state.id) {
-            known.grants = grants;
-            known.revoked |= state.revoked;
-            return;
+        let known = self.operators.place(&state.id).ok();
+        let before = known.and_then(|place| self.operators.at(place));
+        // Revoked is for ever, whatever a later change may say.
+        let revoked = state.revoked || before.is_some_and(|before| before.revoked);
+        if let (Some(place), Some(before)) = (known, before)
+            && let Ok(entry) = self.operator_by_digest.find_entry(before.digest.table_hash(), |&other| other == place)
+        {
+            entry.remove();
         }
-        let record = OperatorRecord { id: state.id, digest: state.digest, grants, revoked: state.revoked };
-        let place = self.operators.put(state.id, record);
+        let place =
+            self.operators.put(state.id, OperatorRecord { id: state.id, digest: state.digest, grants, revoked });
         let operators = &self.operators;
         let hash = |place: &Place| operators.at(*place).map_or(0, |key| key.digest.table_hash());
         self.operator_by_digest.insert_unique(state.digest.table_hash(), place, hash);

@@ -242,3 +242,30 @@ fn a_list_of_permissions_that_left_the_catalogue_grants_nothing() {
     assert_eq!(words(&decision), "VALID");
     assert_eq!(decision.reach().permissions, PermissionSet::EMPTY);
 }
+
+/// An operator key is found by the digest it has now, and is never found again once it was revoked.
+#[test]
+fn an_operator_key_follows_its_changes_and_stays_revoked() {
+    use portcullis_core::change::{Change, OperatorKeyState};
+    use portcullis_core::id::OperatorKeyId;
+    use portcullis_core::operator::OperatorGrant;
+
+    let set = |by: u8, grants: &[OperatorGrant], revoked| {
+        let state = OperatorKeyState {
+            id: OperatorKeyId::from_bytes([9; 16]),
+            digest: digest(by),
+            grants: grants.to_vec(),
+            revoked,
+        };
+        Change::OperatorKeySet(state)
+    };
+    let mut world = keyring([set(1, &[OperatorGrant::KeysRead], false)]);
+    let found = |world: &Keyring, by| world.find_operator(&digest(by)).map(|(_, grants)| grants.iter().count());
+    assert_eq!((found(&world, 1), found(&world, 2)), (Some(1), None));
+    change(&mut world, [set(2, &[OperatorGrant::KeysRead, OperatorGrant::KeysWrite], false)]);
+    assert_eq!((found(&world, 1), found(&world, 2)), (None, Some(2)));
+    change(&mut world, [set(2, &[OperatorGrant::KeysRead], true)]);
+    assert_eq!(found(&world, 2), None);
+    change(&mut world, [set(2, &[OperatorGrant::KeysRead], false)]);
+    assert_eq!(found(&world, 2), None);
+}

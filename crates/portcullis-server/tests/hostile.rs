@@ -180,3 +180,61 @@ async fn attack_17_a_body_that_does_not_come_is_not_waited_for() {
     assert_eq!((status, &body["code"]), (408, &json!("REQUEST_TIMEOUT")));
     assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
 }
+
+/// Attacks 42, 43 and 48: text that means something to a browser, a spreadsheet or a database is text here. It comes back as it was
+/// put in, from every field that people write; what no reader sees is refused in every one of them.
+#[tokio::test]
+async fn attack_42_43_48_text_comes_back_as_it_was_put_in() {
+    let server = Server::start().await;
+    let (ann, clinic) = server.owner_of("ann@example.com", "Dental Clinic").await;
+    let harmless = [
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "=cmd|'/C calc'!A0",
+        "+1+1",
+        "@SUM(A1)",
+        "'; DROP TABLE api_keys; --",
+        "%00%0d%0aSet-Cookie: a=b",
+        "${jndi:ldap://x}",
+        "{{7*7}}",
+        "javascript:alert(1)",
+        "Zahnärzte 牙医 🦷",
+        "\\u0000 \\n",
+    ];
+    let unseen = ["a\r\nSet-Cookie: x=y", "a\0b", "\u{1b}[31mred", "a\u{202e}b", "a\u{200b}b", "\u{feff}a", "\t=1+1"];
+    for text in harmless {
+        let key = json!({"name": text, "metadata": {text: text}});
+        let key = server.op_post(&format!("/users/{ann}/api-keys"), &key).await.created()["api_key"].clone();
+        assert_eq!((&key["name"], &key["metadata"][text]), (&json!(text), &json!(text)));
+        let path = format!("/users/{ann}/api-keys/{}", key["id"].as_str().unwrap());
+        assert_eq!(server.op_get(&path).await.ok()["name"], text);
+        let revoked = server.op_post(&format!("{path}/revoke"), &json!({"reason": text})).await.ok();
+        assert_eq!(revoked["revoked_reason"], text);
+        let event =
+            server.op_get(&format!("/audit-events?target_id={}&limit=1", key["id"].as_str().unwrap())).await.ok();
+        assert_eq!(event[0]["after"]["reason"], text);
+        let role = server.op_post(&format!("/businesses/{clinic}/roles"), &json!({"name": text})).await.created();
+        assert_eq!(role["name"], text);
+        assert_eq!(server.op_post("/businesses", &json!({"name": text})).await.created()["name"], text);
+        assert_eq!(
+            server.patch(&server.operator, &format!("/users/{ann}"), &json!({"name": text})).await.ok()["name"],
+            text
+        );
+        let grants = json!({"name": text, "grants": ["keys:verify"]});
+        assert_eq!(server.op_post("/operator-keys", &grants).await.created()["operator_key"]["name"], text);
+        let found =
+            format!("/users/{ann}/api-keys?q={}", text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>());
+        assert_eq!(server.op_get(&found).await.ok()[0]["name"], text);
+    }
+    for text in unseen {
+        server.op_post(&format!("/users/{ann}/api-keys"), &json!({"name": text})).await.fails_at(&["/name"]);
+        server.op_post(&format!("/businesses/{clinic}/roles"), &json!({"name": text})).await.fails_at(&["/name"]);
+        server.op_post("/businesses", &json!({"name": text})).await.fails_at(&["/name"]);
+        server.patch(&server.operator, &format!("/users/{ann}"), &json!({"name": text})).await.fails_at(&["/name"]);
+        let key = server.key(&ann, &json!({"name": "K"})).await;
+        let revoke = format!("/users/{ann}/api-keys/{}/revoke", key.id);
+        server.op_post(&revoke, &json!({"reason": text})).await.fails_at(&["/reason"]);
+        let invite = json!({"email": format!("{text}@example.com"), "role_id": "viewer"});
+        server.op_post(&format!("/businesses/{clinic}/invitations"), &invite).await.fails_at(&["/email"]);
+    }
+}

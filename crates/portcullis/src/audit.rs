@@ -114,7 +114,7 @@ async fn list(ask: &Ask, actor: Option<String>, target: Option<String>, page: Pa
         ("target_id", target),
         ("limit", page.limit.map(|limit| limit.to_string())),
         ("cursor", page.cursor),
-    ])?;
+    ]);
     let page = Client::new(ask)?.page::<AuditEvent>(&format!("/audit-events{query}")).await?;
     let row = |event: &AuditEvent| {
         let actor = event.actor_id.as_ref().unwrap_or(&event.actor_kind);

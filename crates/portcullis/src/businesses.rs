@@ -55,7 +55,7 @@ pub(crate) async fn run(ask: &Ask, command: Command) -> Result<(), Failure> {
             show(ask, &client.send(Method::POST, "/businesses", Some(&body)).await?.data)
         }
         Command::List { page } => {
-            let page = client.page::<Business>(&format!("/businesses{}", page.query()?)).await?;
+            let page = client.page::<Business>(&format!("/businesses{}", page.query())).await?;
             let row = |business: &Business| {
                 let Business { id, name, status, created_at, .. } = business;
                 vec![id.to_string(), name.clone(), status.clone(), created_at.to_string()]

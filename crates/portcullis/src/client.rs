@@ -1,5 +1,6 @@
 //! One command is one HTTP call: how it is made, and how its answer is read.
 
+use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -134,20 +135,24 @@ pub(crate) fn show_page<T: Serialize>(
     }
 }
 
-/// `?limit=&cursor=` and the like, of those that are set. The values are ids, numbers and signed cursors: none needs an escape.
-pub(crate) fn query(pairs: &[(&str, Option<String>)]) -> Result<String, Failure> {
+/// `?limit=&cursor=` and the like, of those that are set.
+pub(crate) fn query(pairs: &[(&str, Option<String>)]) -> String {
     let mut text = String::new();
     for (name, value) in pairs {
         let Some(value) = value else { continue };
-        if !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
-            return Err(Failure::new(WRONG_USE, format!("--{name} cannot be `{}`", value.escape_debug())));
-        }
         text.push(if text.is_empty() { '?' } else { '&' });
         text.push_str(name);
         text.push('=');
-        text.push_str(value);
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                // Writing to a string does not fail.
+                let _ = write!(text, "%{byte:02X}");
+            }
+        }
     }
-    Ok(text)
+    text
 }
 
 /// Which page of a list.
@@ -162,7 +167,7 @@ pub(crate) struct PageArgs {
 }
 
 impl PageArgs {
-    pub(crate) fn query(&self) -> Result<String, Failure> {
+    pub(crate) fn query(&self) -> String {
         query(&[("limit", self.limit.map(|limit| limit.to_string())), ("cursor", self.cursor.clone())])
     }
 }

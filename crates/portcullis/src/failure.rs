@@ -15,6 +15,8 @@ pub(crate) const REFUSED: u8 = 5;
 pub(crate) const UNREACHABLE: u8 = 6;
 /// `verify` was answered: the request may not pass.
 pub(crate) const DENIED: u8 = 10;
+/// `keys import` took some lines in and not others.
+pub(crate) const IN_PART: u8 = 12;
 /// `audit verify` found an event that does not fit.
 pub(crate) const BROKEN: u8 = 11;
 

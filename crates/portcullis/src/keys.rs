@@ -1,4 +1,6 @@
-//! `portcullis keys`: make, list, show, rotate and revoke API keys.
+//! `portcullis keys`: make, list, show, rotate, import and revoke API keys.
+
+mod import;
 
 use clap::Subcommand;
 use portcullis_api::api_keys::{
@@ -29,6 +31,12 @@ pub(crate) enum Command {
         /// Only the `active`, `expired` or `revoked` ones
         #[arg(long)]
         status: Option<String>,
+        /// Only those that reach this business
+        #[arg(long, value_name = "BIZ")]
+        business: Option<String>,
+        /// Only those with this in their name, in any case
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
         #[command(flatten)]
         page: PageArgs,
     },
@@ -49,6 +57,14 @@ Rotating in four steps: rotate, put the new token where the old one is, see that
         /// How long the old token goes on working, in seconds; a day, where it is left out
         #[arg(long, value_name = "SECONDS")]
         overlap_seconds: Option<i64>,
+    },
+    /// Take in keys that were issued elsewhere, by the SHA-256 of their tokens, from CSV or JSON lines
+    #[command(after_help = import::HELP)]
+    Import {
+        #[command(flatten)]
+        of: OfUser,
+        #[command(flatten)]
+        args: import::Args,
     },
     /// End a key for ever: when this returns, it is dead everywhere
     Revoke {
@@ -103,14 +119,16 @@ pub(crate) async fn run(ask: &Ask, command: Command) -> Result<(), Failure> {
     let client = Client::new(ask)?;
     match command {
         Command::Create(create) => make(ask, &client, *create).await,
-        Command::List { of, status, page } => {
+        Command::List { of, status, business, name, page } => {
             let query = query(&[
                 ("status", status),
+                ("business_id", business),
+                ("q", name),
                 ("limit", page.limit.map(|limit| limit.to_string())),
                 ("cursor", page.cursor),
-            ])?;
+            ]);
             let page = client.page::<ApiKey>(&format!("/users/{}/api-keys{query}", of.user)).await?;
-            let headings = ["id", "name", "token", "status", "created", "expires"];
+            let headings = ["id", "name", "token", "status", "created", "last used", "expires"];
             show_page(ask, &page, &headings, row, "This user has no such keys.")
         }
         Command::Show { of, key } => {
@@ -128,6 +146,7 @@ pub(crate) async fn run(ask: &Ask, command: Command) -> Result<(), Failure> {
             output::text(&format!("\nThe old token works until {}.\n", or_dash(made.previous.expires_at)))?;
             show_once(made.token.as_ref())
         }
+        Command::Import { of, args } => import::run(ask, &client, of.user, &args).await,
         Command::Revoke { of, key, reason } => {
             let path = format!("/users/{}/api-keys/{key}/revoke", of.user);
             let body = RevokeApiKey { reason };
@@ -187,6 +206,7 @@ fn row(key: &ApiKey) -> Vec<String> {
         format!("{}…{}", key.prefix, key.hint),
         key.status.clone(),
         key.created_at.to_string(),
+        or_dash(key.last_used_at),
         or_dash(key.expires_at),
     ]
 }
@@ -215,6 +235,7 @@ fn show(ask: &Ask, key: &ApiKey) -> Result<(), Failure> {
         ("user management", if key.user_management { "on" } else { "off" }.to_owned()),
         ("may be used from", ips),
         ("created", key.created_at.to_string()),
+        ("last used", or_dash(key.last_used_at)),
         ("expires", or_dash(key.expires_at)),
         ("rotation due", key.rotation_due_at.to_string()),
         ("revoked", or_dash(key.revoked_at)),

@@ -42,7 +42,7 @@ pub(crate) async fn run(ask: &Ask, command: Command) -> Result<(), Failure> {
         Command::Disable { user } => client.send(Method::POST, &format!("/users/{user}/disable"), None::<&()>).await?,
         Command::Enable { user } => client.send(Method::POST, &format!("/users/{user}/enable"), None::<&()>).await?,
         Command::List { page } => {
-            let page = client.page::<User>(&format!("/users{}", page.query()?)).await?;
+            let page = client.page::<User>(&format!("/users{}", page.query())).await?;
             let row = |user: &User| {
                 vec![
                     user.id.to_string(),

@@ -125,7 +125,7 @@ fn what_goes_wrong_is_said_and_has_its_exit_code() {
     fails(&mut server.command(&["users", "show", missing]), 4, "NOT_FOUND");
     fails(&mut server.command(&["users", "show", "usr_x"]), 2, "Crockford");
     fails(&mut server.command(&["keys", "create", "--user", user, "--name", " "]), 5, "name must not be empty");
-    fails(&mut server.command(&["keys", "list", "--user", user, "--status", "a b"]), 2, "--status");
+    fails(&mut server.command(&["keys", "list", "--user", user, "--status", "a b"]), 5, "`status` is");
     fails(server.command(&["whoami"]).env("PORTCULLIS_TOKEN", "op_live_x"), 3, "malformed");
     fails(server.command(&["whoami"]).env_remove("PORTCULLIS_TOKEN"), 2, "PORTCULLIS_TOKEN");
     fails(server.command(&["whoami"]).env("PORTCULLIS_URL", "http://127.0.0.1:9"), 6, "is the server running");
@@ -141,4 +141,79 @@ fn the_operator_token_may_be_in_a_file() {
     let mut command = server.command(&["whoami", "--json"]);
     let output = command.env_remove("PORTCULLIS_TOKEN").env("PORTCULLIS_TOKEN_FILE", &file).output().unwrap();
     assert_eq!(json(&printed(&output, 0))["kind"], "operator_key");
+}
+
+/// Lines of elsewhere come in, those that cannot are told of by number, and a second run takes in what was mended and no more.
+#[test]
+fn keys_of_elsewhere_are_imported_from_csv_and_json_lines() {
+    let directory = directory();
+    let server = Quickstart::start(directory.path());
+    let user = server.text("user_id");
+    let run = |file: &str, exit_code, json: bool| {
+        let mut arguments = vec!["keys", "import", "--user", user, file];
+        arguments.extend(json.then_some("--json"));
+        printed(&server.command(&arguments).output().unwrap(), exit_code)
+    };
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    // `printf %s sk_old_1 | sha256sum`, and of `sk_old_2`.
+    let one = "5a5e9b0b8f8ef2f5f0b6c1a1b0e1c3fdd4f2b6a5e7f6fa1f7a3a2c7a70c3b111";
+    let two = "1111111111111111111111111111111111111111111111111111111111111111";
+    let csv = format!(
+        "name,sha256,permissions,metadata\nCRM,{one},contacts:read calls:read,\"{{\"\"from\"\":\"\"old\"\"}}\"\nBad,x,,\nFlies,{two},calls:fly,\n"
+    );
+    let file_path = file("keys.csv", &csv);
+    let told = run(&file_path, 12, false);
+    assert!(told.contains("1 keys taken in") && told.contains('3') && told.contains("64 hexadecimal"), "{told}");
+    assert!(told.contains("is not in the catalogue"), "{told}");
+    let listed = run_list(&server, user);
+    assert!(listed.contains("CRM") && !listed.contains("Flies"), "{listed}");
+
+    let mended = format!("{{\"name\":\"CRM\",\"sha256\":\"{one}\"}}\n\n{{\"name\":\"Flies\",\"sha256\":\"{two}\"}}\n");
+    let told = run(&file("keys.jsonl", &mended), 12, true);
+    let lines: Vec<Value> = told.lines().map(json).collect();
+    assert_eq!((&lines[0]["line"], &lines[0]["error"]["code"]), (&1.into(), &"CONFLICT".into()));
+    assert_eq!((&lines[1]["line"], &lines[1]["api_key"]["name"]), (&3.into(), &"Flies".into()));
+    run(&file("other.csv", "name,sha256,owner\na,b,c\n"), 2, false);
+    run(&file("empty.csv", "name,sha256\n"), 2, false);
+    run("no-such-file.csv", 2, false);
+    let piped = with_input(
+        &mut server.command(&["keys", "import", "--user", user, "--format", "csv", "-"]),
+        &format!("name,sha256\nPiped,{}\n", two.replace('1', "2")),
+    );
+    assert!(printed(&piped, 0).contains("1 keys taken in"));
+}
+
+fn run_list(server: &Quickstart, user: &str) -> String {
+    printed(&server.command(&["keys", "list", "--user", user]).output().unwrap(), 0)
+}
+
+/// A head that was kept somewhere else: the log must have it, and it must be of this server.
+#[test]
+fn a_log_that_was_cut_does_not_have_the_head_that_was_kept() {
+    let (directory, other) = (directory(), crate::support::directory());
+    let (server, stranger) = (Quickstart::start(directory.path()), Quickstart::start(other.path()));
+    let head = |of: &Quickstart| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let asked = of.send(reqwest::Method::GET, of.text("operator_token"), "/audit-events/head", &Value::Null);
+        runtime.block_on(asked).1["data"]["head"].as_str().unwrap().to_owned()
+    };
+    let (own, foreign) = (head(&server), head(&stranger));
+    let data = directory.path().join("store");
+    let verify = |more: &[&str], exit_code| {
+        let mut arguments = vec!["audit", "verify", "--data", data.to_str().unwrap()];
+        arguments.extend(more);
+        let output = portcullis(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(exit_code), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    verify(&["--head", &own], 0);
+    let key = own.split('.').nth(3).unwrap();
+    verify(&["--head", &own, "--public-key", key], 0);
+    verify(&["--head", &foreign, "--public-key", key], 11);
+    verify(&["--head", &foreign], 11);
+    verify(&["--head", &own.replacen('.', "1.", 1)], 11);
+    verify(&["--head", "x"], 2);
 }

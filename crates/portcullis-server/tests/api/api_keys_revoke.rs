@@ -52,12 +52,14 @@ async fn attack_57_no_verification_after_the_revoke_returned_is_valid() {
 }
 
 #[tokio::test]
-async fn sixteen_at_once_all_succeed_with_one_and_the_same_end() {
+async fn sixteen_at_once_all_succeed_with_one_and_the_same_end_and_one_event() {
     let server = Server::start().await;
     let (ann, _) = server.owner_of("ann@example.com", "Dental Clinic").await;
     let key = server.key(&ann, &json!({"name": "K"})).await;
     let revokes = join_all((0..16).map(|_| server.revoke(&ann, &key))).await;
     assert!(revokes.iter().all(|revoked| *revoked == revokes[0]), "{revokes:?}");
+    let events = server.op_get(&format!("/audit-events?target_id={}&action=api_key.revoked", key.id)).await.ok();
+    assert_eq!(events.as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -148,10 +148,11 @@ async fn attack_37_at_the_instant_of_its_expiry_a_key_is_dead() {
 #[tokio::test]
 async fn attack_11_the_allow_list_and_the_spellings_of_an_address() {
     let (server, ann, ..) = with_owner().await;
-    let wanted = json!({"name": "K", "allowed_ips": ["203.0.113.0/24", "198.51.100.7", "2001:db8::/32"]});
+    let wanted = json!({"name": "K", "allowed_ips": ["203.0.113.0/24", "198.51.100.7", "2001:db8::/32",
+        "::ffff:192.0.2.0/120"]});
     let key = server.key(&ann, &wanted).await;
     let from = async |address: Value| server.verify(&json!({"token": key.token, "ip_address": address})).await;
-    for good in ["203.0.113.9", "198.51.100.7", "::ffff:203.0.113.9", "2001:db8:0:0::1", "2001:DB8::2"] {
+    for good in ["203.0.113.9", "192.0.2.200", "198.51.100.7", "::ffff:203.0.113.9", "2001:db8:0:0::1", "2001:DB8::2"] {
         assert_eq!(from(json!(good)).await["valid"], true, "{good}");
     }
     for bad in [json!("203.0.114.9"), json!("198.51.100.8"), json!("2001:db9::1"), Value::Null] {

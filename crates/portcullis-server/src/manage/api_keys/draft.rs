@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use portcullis_api::api_keys::{BusinessScopeText, CreateApiKey, Permissions, UpdateApiKey};
 use portcullis_api::metadata::Metadata;
 use portcullis_api::problem::FieldError;
@@ -216,7 +216,7 @@ fn addresses(errors: &mut Vec<FieldError>, wanted: &[String]) -> Vec<IpNet> {
     let mut blocks = Vec::with_capacity(wanted.len().min(MOST_ADDRESSES));
     for (place, text) in wanted.iter().enumerate().take(MOST_ADDRESSES) {
         let block = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        match block {
+        match block.map(unmapped) {
             // `10.1.2.3/8` says two things at once; the block that is meant must be written as what it is.
             Ok(block) if block.trunc() == block => blocks.push(block),
             Ok(block) => {
@@ -230,6 +230,15 @@ fn addresses(errors: &mut Vec<FieldError>, wanted: &[String]) -> Vec<IpNet> {
         }
     }
     blocks
+}
+
+/// An IPv4 block that was written as an IPv6 one is the same block: addresses are compared as what they are.
+fn unmapped(block: IpNet) -> IpNet {
+    const MAPPED_BITS: u8 = 96;
+    let IpNet::V6(mapped) = block else { return block };
+    let address = mapped.addr().to_ipv4_mapped();
+    let length = mapped.prefix_len().checked_sub(MAPPED_BITS);
+    address.zip(length).and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(block, IpNet::V4)
 }
 
 fn metadata(errors: &mut Vec<FieldError>, wanted: Option<&Metadata>) -> Option<String> {
