@@ -80,6 +80,12 @@ pub(crate) fn key(n: usize) -> ApiKeyId {
     ApiKeyId::new(NOW, &Sequence::new(numbered(3, n)))
 }
 
+/// Like [`key`], each made a millisecond after the one before it: a list is in the order in which its keys were made.
+pub(crate) fn key_made_later(n: usize) -> ApiKeyId {
+    let later = Timestamp::from_millis(NOW.as_millis() + i64::try_from(n).unwrap_or(0));
+    ApiKeyId::new(later, &Sequence::new(numbered(3, n)))
+}
+
 pub(crate) fn token(n: usize) -> Token {
     Token::mint(&prefix(), Environment::Live, &Sequence::new(numbered(4, n)))
 }

@@ -81,7 +81,7 @@ async fn write_people(database: &mut SqliteConnection, count: usize) -> Done<()>
 async fn write_keys(database: &mut SqliteConnection, count: usize, pepper: &Pepper) -> Done<()> {
     const KEY: &str = "INSERT INTO api_keys (id, family_id, user_id, name, environment, prefix, hint, digest,
         pepper_version, unrestricted, user_management, allowed_ips, created_at)
-        VALUES ($1, $1, $2, $3, 'live', 'ak_live_', $4, $5, 1, TRUE, FALSE, '[]', 1)";
+        VALUES ($1, 'fam_' || substr($1, 5), $2, $3, 'live', 'ak_live_', $4, $5, 1, TRUE, FALSE, '[]', 1)";
     for n in 0..count {
         let token = keys::token(n);
         sqlx::query(KEY)
@@ -101,11 +101,11 @@ async fn write_lists(database: &mut SqliteConnection, count: usize) -> Done<()> 
     const KEY: &str =
         "INSERT INTO api_keys (id, family_id, user_id, name, name_folded, environment, prefix, hint, digest,
         pepper_version, unrestricted, user_management, allowed_ips, created_at, revoked_at)
-        VALUES ($1, $1, $2, $3, lower($3), 'live', 'ak_live_', 'x7Qz', $4, 1, TRUE, FALSE, '[]', 1, $5)";
+        VALUES ($1, 'fam_' || substr($1, 5), $2, $3, lower($3), 'live', 'ak_live_', 'x7Qz', $4, 1, TRUE, FALSE, '[]', 1, $5)";
     for n in 0..FEW + count {
         let owner = if n < FEW { OF_FEW } else { OF_MANY };
         sqlx::query(KEY)
-            .bind(keys::key(n).to_string())
+            .bind(keys::key_made_later(n).to_string())
             .bind(keys::user(owner).to_string())
             .bind(keys::name(n))
             .bind(format!("{n:032}").into_bytes())

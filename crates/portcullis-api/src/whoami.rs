@@ -12,7 +12,7 @@ use crate::schema;
 use crate::time::Time;
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(untagged)]
 pub enum WhoAmI {
     ApiKey(Box<ApiKeySelf>),
     OperatorKey(OperatorKeySelf),
@@ -22,6 +22,7 @@ pub enum WhoAmI {
 /// An API key, as it may see itself.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ApiKeySelf {
+    pub kind: ApiKeyKind,
     #[schema(value_type = schema::ApiKeyId)]
     pub key_id: ApiKeyId,
     #[schema(value_type = schema::UserId)]
@@ -51,6 +52,7 @@ pub struct BusinessReach {
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct OperatorKeySelf {
+    pub kind: OperatorKeyKind,
     #[schema(value_type = schema::OperatorKeyId)]
     pub key_id: OperatorKeyId,
     #[schema(value_type = Vec<schema::Grant>)]
@@ -60,9 +62,27 @@ pub struct OperatorKeySelf {
 /// A person who signed in.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct UserSelf {
+    pub kind: UserKind,
     #[schema(value_type = schema::UserId)]
     pub user_id: UserId,
     #[schema(value_type = schema::SessionId)]
     pub session_id: SessionId,
     pub platform_admin: bool,
+}
+
+macro_rules! kinds {
+    ($($name:ident = $kind:literal;)+) => {$(
+        /// Tells which kind of credential it is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        pub enum $name {
+            #[serde(rename = $kind)]
+            It,
+        }
+    )+};
+}
+
+kinds! {
+    ApiKeyKind = "api_key";
+    OperatorKeyKind = "operator_key";
+    UserKind = "user";
 }

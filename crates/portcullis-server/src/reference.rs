@@ -29,9 +29,15 @@ pub(crate) fn routes(document: String) -> Router<Arc<App>> {
         .route("/reference/reference.css", page(STYLE, include_bytes!("reference/reference.css")))
         .route(
             "/reference/vendor/swagger-ui-bundle.js",
-            page(SCRIPT, include_bytes!("reference/vendor/swagger-ui-bundle.js")),
+            kept(SCRIPT, include_bytes!("reference/vendor/swagger-ui-bundle.js")),
         )
-        .route("/reference/vendor/swagger-ui.css", page(STYLE, include_bytes!("reference/vendor/swagger-ui.css")))
+        .route("/reference/vendor/swagger-ui.css", kept(STYLE, include_bytes!("reference/vendor/swagger-ui.css")))
+}
+
+/// A file that is large and changes with a release at most: a browser may keep it for an hour.
+fn kept(kind: &'static str, content: &'static [u8]) -> axum::routing::MethodRouter<Arc<App>> {
+    const AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+    get(async move || ([(header::CACHE_CONTROL, AN_HOUR)], file(kind, Bytes::from_static(content))))
 }
 
 fn page(kind: &'static str, content: &'static [u8]) -> axum::routing::MethodRouter<Arc<App>> {

@@ -269,7 +269,8 @@ fn members_and_roles(api: Api) -> Api {
         .delete(&of("/roles/{role_id}"), "delete_role", "Delete a role that no member has", roles::delete)
 }
 
-/// What every request and every answer has: a number, a body that says what was wrong, and no place in any cache.
+/// What every request and every answer has: a number, a body that says what was wrong, and no place in any cache
+/// unless it has its own word on that.
 async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = app.request_ids.next(app.clock.now());
     request.extensions_mut().insert(id);
@@ -285,7 +286,7 @@ async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(X_REQUEST_ID, value);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 

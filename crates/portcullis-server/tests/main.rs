@@ -11,3 +11,4 @@ mod openapi;
 mod permission_matrix;
 mod support;
 mod tidy;
+mod vendored;

@@ -9,11 +9,11 @@ use crate::support::Server;
 #[tokio::test]
 async fn the_committed_document_is_the_one_that_is_served() {
     let server = Server::start().await;
-    let served = reqwest::get(format!("{}/openapi.json", server.url)).await.unwrap();
-    assert_eq!(served.headers()["content-type"], "application/json");
+    let document = reqwest::get(format!("{}/openapi.json", server.url)).await.unwrap();
+    assert_eq!(document.headers()["content-type"], "application/json");
     let committed = include_str!("../../../openapi.json");
     assert!(
-        served.text().await.unwrap() == committed,
+        document.text().await.unwrap() == committed,
         "openapi.json is not up to date: run `just openapi` and commit it"
     );
 }

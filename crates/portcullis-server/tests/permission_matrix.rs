@@ -117,9 +117,11 @@ impl World {
     async fn mend(&mut self, operation: &Operation, place: usize) {
         let (server, business, victim) = (&self.server, &self.business, &self.victim);
         match operation.id.as_str() {
-            "disable_user" => drop(server.op_post(&format!("/users/{victim}/enable"), &json!({})).await.ok()),
+            "disable_user" => {
+                server.op_post(&format!("/users/{victim}/enable"), &json!({})).await.ok();
+            }
             "disable_business" => {
-                drop(server.op_post(&format!("/businesses/{business}/enable"), &json!({})).await.ok())
+                server.op_post(&format!("/businesses/{business}/enable"), &json!({})).await.ok();
             }
             "remove_member" => server.member(business, victim, "member").await,
             "sign_out" | "end_sessions_of_caller" if matches!(self.principals[place].1, By::Session(_)) => {

@@ -7,7 +7,9 @@ use axum::extract::{FromRequestParts, State};
 use http::request::Parts;
 use portcullis_api::api_keys::{BusinessScope, Permissions};
 use portcullis_api::envelope::Success;
-use portcullis_api::whoami::{ApiKeySelf, BusinessReach, OperatorKeySelf, UserSelf, WhoAmI};
+use portcullis_api::whoami::{
+    ApiKeyKind, ApiKeySelf, BusinessReach, OperatorKeyKind, OperatorKeySelf, UserKind, UserSelf, WhoAmI,
+};
 use portcullis_core::keyring::Key;
 use portcullis_core::permission::{Catalogue, Grant};
 
@@ -24,10 +26,13 @@ impl FromRequestParts<Arc<App>> for Known {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
         Ok(Self(match Anyone::from_request_parts(parts, app).await? {
-            Anyone::Operator(key_id, grants) => {
-                WhoAmI::OperatorKey(OperatorKeySelf { key_id, grants: grants.iter().collect() })
-            }
+            Anyone::Operator(key_id, grants) => WhoAmI::OperatorKey(OperatorKeySelf {
+                kind: OperatorKeyKind::It,
+                key_id,
+                grants: grants.iter().collect(),
+            }),
             Anyone::User(session) => WhoAmI::User(UserSelf {
+                kind: UserKind::It,
                 user_id: session.user,
                 session_id: session.id,
                 platform_admin: session.platform_admin,
@@ -46,6 +51,7 @@ pub(crate) async fn show(State(_): State<Arc<App>>, Known(me): Known) -> Json<Su
 fn own_view(key: &Key<'_>, catalogue: &Catalogue) -> ApiKeySelf {
     let names = |set| catalogue.names(set).map(str::to_owned).collect::<Vec<_>>();
     ApiKeySelf {
+        kind: ApiKeyKind::It,
         key_id: key.id(),
         user_id: key.user(),
         name: key.name().to_owned(),

@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_core::time::Timestamp;
 
 /// Failures of one account in the window, after which it waits.
@@ -18,7 +19,8 @@ const REMEMBERED: usize = 20_000;
 /// The failures of the last quarter of an hour.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
-    accounts: Mutex<Failures<String>>,
+    /// By the SHA-256 of the name: whoever sends a long one must not be remembered at length.
+    accounts: Mutex<Failures<[u8; 32]>>,
     networks: Mutex<Failures<u128>>,
 }
 
@@ -40,7 +42,7 @@ pub(crate) struct Wait {
 impl Attempts {
     /// Counts one try as a failure until [`Attempts::succeeded`] says otherwise, so that many at once find no gap.
     pub(crate) fn begin(&self, account: &str, address: Option<IpAddr>, now: Timestamp) -> Result<(), Wait> {
-        let (account, network) = (account.to_lowercase(), network(address));
+        let (account, network) = (fingerprint(account), network(address));
         let mut accounts = self.accounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut networks = self.networks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         accounts.check(&account, OF_ACCOUNT, now)?;
@@ -54,7 +56,7 @@ impl Attempts {
     pub(crate) fn succeeded(&self, account: &str, address: Option<IpAddr>) {
         let mut accounts = self.accounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut networks = self.networks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        accounts.0.remove(&account.to_lowercase());
+        accounts.0.remove(&fingerprint(account));
         if let Some(tries) = networks.0.get_mut(&network(address)) {
             tries.pop();
         }
@@ -85,6 +87,11 @@ impl<K: Eq + Hash + Clone> Failures<K> {
         }
         self.0.entry(key).or_default().push(now);
     }
+}
+
+fn fingerprint(account: &str) -> [u8; 32] {
+    let hash = digest(&SHA256, account.to_lowercase().as_bytes());
+    hash.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 /// An IPv4 address, or the /64 of an IPv6 one: within it, whoever has one address has all.

@@ -9,6 +9,7 @@ use portcullis_api::links::{AcceptInvitation, CreateInvitation, RequestPasswordL
 use portcullis_api::secret::SecretText;
 use portcullis_api::users::CreateUser;
 use portcullis_core::audit::{Actor, AuditAction, AuditEvent, Origin};
+use portcullis_core::decision::Denial;
 use portcullis_core::id::{BusinessId, LinkId, UserId};
 use portcullis_core::operator::OperatorGrant;
 use portcullis_core::scope::{Account, Caller, Need, Tenant};
@@ -198,6 +199,9 @@ pub(crate) async fn accept_invitation(
     let arrival = Caller::Arrival { user, invited_to: Some(business) };
     let tenant =
         arrival.tenant(business, OperatorGrant::BusinessesWrite, Need::Member, None).map_err(|_| dead_link())?;
+    if editing.rows.business(&tenant).await?.disabled_at.is_some() {
+        return Err(Error::denied(Denial::BusinessDisabled));
+    }
     if editing.rows.member(&tenant, user).await?.is_some() {
         return Err(Error::Conflict("You are a member of this business already.".to_owned()));
     }

@@ -109,6 +109,10 @@ pub(crate) async fn update(
     };
     if told(&user) != told(&before) {
         editing.rows.update_user(account, &user).await.map_err(|error| taken(error, EMAIL_TAKEN))?;
+        if user.email != before.email {
+            // A link that was sent to the old address is not for whoever has the new one.
+            editing.rows.end_password_links(account, editing.now).await?;
+        }
         editing.tell(event(AuditAction::UserUpdated, &user, Some(&before)), None);
     }
     editing.commit().await?;

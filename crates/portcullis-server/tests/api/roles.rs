@@ -213,7 +213,13 @@ async fn an_invitation_makes_an_account_a_member_or_lets_one_join() {
 async fn a_disabled_business_stands_still() {
     let clinic = clinic().await;
     let server = &clinic.server;
+    let invitation = json!({"email": "bob@example.com", "role_id": "viewer"});
+    let invited = server.op_post(&clinic.path("/invitations"), &invitation).await.created();
+    let (_, token) = invited["url"].as_str().unwrap().split_once('#').unwrap();
     server.op_post(&clinic.path("/disable"), &json!({})).await.ok();
+    let accept = json!({"token": token, "password": crate::support::PASSWORD});
+    let accepted = server.send(server.request(reqwest::Method::POST, "/invitations/accept").json(&accept)).await;
+    accepted.fails(403, "BUSINESS_DISABLED", None);
     assert_eq!(server.by_get(&clinic.viewer.1, &clinic.path("")).await.ok()["status"], "disabled");
     clinic.set(&clinic.owner.1, &clinic.viewer.0, "member").await.fails(403, "BUSINESS_DISABLED", None);
     let make = server.by(&clinic.owner.1, "POST", &clinic.path("/roles"), &json!({"name": "A"})).await;

@@ -210,6 +210,9 @@ async fn a_link_to_a_new_password_works_once_and_for_a_day() {
     let third = make().await;
     server.pass(24 * 3_600_000);
     set(&third, "another horse battery").await.fails_at(&["/token"]);
+    let fourth = make().await;
+    server.patch(&server.operator, &format!("/users/{ann}"), &json!({"email": "ann@new.example"})).await.ok();
+    set(&fourth, "another horse battery").await.fails_at(&["/token"]);
     for token in ["", "pl_live_x", &server.operator] {
         set(token, "another horse battery").await.fails_at(&["/token"]);
     }

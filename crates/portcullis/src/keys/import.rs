@@ -92,7 +92,7 @@ pub(crate) async fn run(ask: &Ask, client: &Client, user: UserId, args: &Args) -
         let keys: Vec<_> = batch.iter().map(|(_, key)| key.clone()).collect();
         let answer = client.send::<Vec<ImportedApiKey>>(Method::POST, &path, Some(&Batch { keys: &keys })).await;
         // What was answered before is done, and a person must know how far it went.
-        let results = answer.map_err(|failure| so_far(taken_in, &failed, failure))?.data;
+        let results = answer.map_err(|failure| so_far(taken_in, &failed, &failure))?.data;
         for ((line, _), result) in batch.iter().zip(results) {
             let outcome = Outcome { line: *line, result };
             if ask.json {
@@ -192,9 +192,9 @@ fn progress(lines: usize) -> ProgressBar {
     }
 }
 
-fn so_far(taken_in: usize, failed: &[Outcome], failure: Failure) -> Failure {
+fn so_far(taken_in: usize, failed: &[Outcome], failure: &Failure) -> Failure {
     let message = format!("{} (before that: {taken_in} taken in, {} refused)", failure.message, failed.len());
-    Failure { message, ..failure }
+    Failure::new(failure.exit_code, message)
 }
 
 fn told(ask: &Ask, taken_in: usize, failed: &[Outcome]) -> Result<(), Failure> {
