@@ -194,8 +194,8 @@ fn run_list(server: &Quickstart, user: &str) -> String {
 /// A head that was kept somewhere else: the log must have it, and it must be of this server.
 #[test]
 fn a_log_that_was_cut_does_not_have_the_head_that_was_kept() {
-    let (directory, other) = (directory(), crate::support::directory());
-    let (server, stranger) = (Quickstart::start(directory.path()), Quickstart::start(other.path()));
+    let (directory, elsewhere) = (directory(), tempfile::tempdir().unwrap());
+    let (server, stranger) = (Quickstart::start(directory.path()), Quickstart::start(elsewhere.path()));
     let head = |of: &Quickstart| {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let asked = of.send(reqwest::Method::GET, of.text("operator_token"), "/audit-events/head", &Value::Null);
