@@ -10,6 +10,7 @@ use crate::metadata::Metadata;
 use crate::schema;
 use crate::secret::SecretText;
 use crate::time::Time;
+use crate::whole;
 
 /// What a key is made from. Ids, dates and permissions are plain text here, so that the server can say of each what is wrong with it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -289,7 +290,7 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Opti
 #[serde(deny_unknown_fields)]
 pub struct RotateApiKey {
     /// How long the old token goes on working; a day, where it is left out; 0 to 30 days.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole::optional", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 2_592_000, example = 86_400)]
     pub overlap_seconds: Option<i64>,
 }

@@ -22,3 +22,4 @@ pub mod time;
 pub mod users;
 pub mod verify;
 pub mod whoami;
+mod whole;

@@ -71,18 +71,18 @@ pub struct UserSelf {
 }
 
 macro_rules! kinds {
-    ($($name:ident = $kind:literal;)+) => {$(
+    ($($name:ident::$variant:ident;)+) => {$(
         /// Tells which kind of credential it is.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
         pub enum $name {
-            #[serde(rename = $kind)]
-            It,
+            $variant,
         }
     )+};
 }
 
 kinds! {
-    ApiKeyKind = "api_key";
-    OperatorKeyKind = "operator_key";
-    UserKind = "user";
+    ApiKeyKind::ApiKey;
+    OperatorKeyKind::OperatorKey;
+    UserKind::User;
 }

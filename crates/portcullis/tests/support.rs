@@ -78,6 +78,20 @@ impl Quickstart {
         (status, response.json().await.unwrap())
     }
 
+    /// What the cookie of a session of a new user holds.
+    pub(crate) async fn session(&self) -> String {
+        let operator = self.text("operator_token");
+        let (_, user) = self.send(Method::POST, operator, "/users", &json!({"email": "visitor@example.com"})).await;
+        let path = format!("/users/{}/password-links", user["data"]["id"].as_str().unwrap());
+        let (_, made) = self.send(Method::POST, operator, &path, &json!({})).await;
+        let (_, token) = made["data"]["url"].as_str().unwrap().split_once('#').unwrap();
+        let body = json!({"token": token, "password": "correct horse battery"});
+        let url = format!("{}/api/v1/password", self.text("url"));
+        let answer = self.client.post(url).json(&body).send().await.unwrap();
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        cookie.split_once('=').unwrap().1.split(';').next().unwrap().to_owned()
+    }
+
     pub(crate) async fn verify(&self, operator: &str, token: &str) -> Value {
         let (status, answer) = self.send(Method::POST, operator, "/verify", &json!({"token": token})).await;
         assert_eq!(status, 200, "{answer}");

@@ -27,12 +27,12 @@ impl FromRequestParts<Arc<App>> for Known {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
         Ok(Self(match Anyone::from_request_parts(parts, app).await? {
             Anyone::Operator(key_id, grants) => WhoAmI::OperatorKey(OperatorKeySelf {
-                kind: OperatorKeyKind::It,
+                kind: OperatorKeyKind::OperatorKey,
                 key_id,
                 grants: grants.iter().collect(),
             }),
             Anyone::User(session) => WhoAmI::User(UserSelf {
-                kind: UserKind::It,
+                kind: UserKind::User,
                 user_id: session.user,
                 session_id: session.id,
                 platform_admin: session.platform_admin,
@@ -51,7 +51,7 @@ pub(crate) async fn show(State(_): State<Arc<App>>, Known(me): Known) -> Json<Su
 fn own_view(key: &Key<'_>, catalogue: &Catalogue) -> ApiKeySelf {
     let names = |set| catalogue.names(set).map(str::to_owned).collect::<Vec<_>>();
     ApiKeySelf {
-        kind: ApiKeyKind::It,
+        kind: ApiKeyKind::ApiKey,
         key_id: key.id(),
         user_id: key.user(),
         name: key.name().to_owned(),
