@@ -202,6 +202,7 @@ async fn anyone(app: &App, parts: &Parts) -> Result<Anyone, Error> {
             let session = sessions::find(app, token).await?;
             Knock::is_by(parts, Actor::User(session.user));
             origin::check_same_site(app, parts)?;
+            sessions::go_on(app, &session).await?;
             return Ok(Anyone::User(Box::new(session)));
         }
     };

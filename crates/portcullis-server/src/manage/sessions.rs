@@ -102,18 +102,22 @@ pub(super) fn own_account(user: UserId) -> Result<Account, Error> {
     arrival.account(user, OperatorGrant::UsersWrite).ok_or(Error::SignedOut)
 }
 
-/// The session that a cookie's token is of, if it still goes on.
+/// The session that a cookie's token is of, whether or not it still goes on.
 pub(crate) async fn find(app: &App, token: &str) -> Result<Session, Error> {
     let token = WellFormed::parse(token, &TokenPrefix::session()).map_err(|_| Error::SignedOut)?;
-    let session = app.store.session_by_digest(&app.pepper.digest(&token)).await?.ok_or(Error::SignedOut)?;
+    app.store.session_by_digest(&app.pepper.digest(&token)).await?.ok_or(Error::SignedOut)
+}
+
+/// Checks that a session goes on, and notes that it was used.
+pub(crate) async fn go_on(app: &App, session: &Session) -> Result<(), Error> {
     let now = app.clock.now();
-    check(app, &session, now)?;
+    check(app, session, now)?;
     if now.as_millis() - session.last_seen_at.as_millis() >= SEEN_EVERY_MILLIS {
         let mut edit = app.store.edit().await?;
         edit.touch_session(session.id, now).await?;
         edit.commit().await?;
     }
-    Ok(session)
+    Ok(())
 }
 
 /// Whether a session goes on: nobody ended it, it has not run out, it was used lately, and its user is not disabled.
@@ -226,4 +230,43 @@ fn idle_limit_millis(app: &App) -> i64 {
 
 fn event(action: AuditAction, target: &str, user: Option<UserId>, after: Option<serde_json::Value>) -> AuditEvent {
     AuditEvent { action, target: target.to_owned(), user, business: None, before: None, after }
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::password_hash::phc::PasswordHash;
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+    use portcullis_api::secret::SecretText;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::Config;
+    use crate::setup::{self, FirstUser};
+
+    /// A password that was hashed when less was asked for is hashed anew when its owner signs in, and goes on working.
+    #[tokio::test]
+    async fn a_hash_rises_with_the_parameters_when_its_owner_signs_in() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let mut config = Config::read("", std::iter::empty()).unwrap();
+        config.data = directory.path().join("store");
+        config.pepper_file = config.data.join("pepper");
+        let app = App::open(config, Clock::System).await.unwrap();
+        let password = || SecretText::new("correct horse battery".to_owned());
+        let first = FirstUser { email: "ann@example.com".to_owned(), name: None, password: Some(password()) };
+        let ann = own_account(setup::initialise(&app, first).await.unwrap().user_id).unwrap();
+
+        let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
+        let weak: PasswordHash = weak.hash_password_with_salt(b"correct horse battery", &[7; 16]).unwrap();
+        let mut edit = app.store.edit().await.unwrap();
+        edit.set_password_hash(&ann, &weak.to_string()).await.unwrap();
+        edit.commit().await.unwrap();
+        let is_outdated = async || passwords::is_outdated(&app.store.password_hash(&ann).await.unwrap().unwrap());
+        assert!(is_outdated().await);
+        for _ in 0..2 {
+            let wanted = SignIn { email: "ann@example.com".to_owned(), password: password() };
+            assert!(begin(&app, Origin::default(), None, &wanted).await.is_ok());
+            assert!(!is_outdated().await);
+        }
+        app.close().await;
+    }
 }

@@ -187,38 +187,3 @@ async fn attack_52_an_audit_row_that_was_changed_taken_out_or_moved_is_named() {
         assert_eq!(walk().await.map_err(|broken| broken.number), Err(named), "{tampering}");
     }
 }
-
-/// A password that was hashed when less was asked for is hashed anew when its owner signs in, and goes on working.
-#[tokio::test]
-async fn a_hash_rises_with_the_parameters_when_its_owner_signs_in() {
-    use argon2::password_hash::phc::PasswordHash;
-    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
-    use portcullis_api::secret::SecretText;
-    use portcullis_api::sessions::SignIn;
-    use portcullis_core::audit::Origin;
-
-    use crate::manage::{passwords, sessions};
-    use crate::setup::{self, FirstUser};
-
-    let directory = TempDir::new().unwrap();
-    let mut config = crate::config::Config::read("", std::iter::empty()).unwrap();
-    config.data = directory.path().join("store");
-    config.pepper_file = config.data.join("pepper");
-    let app = crate::App::open(config, crate::clock::Clock::System).await.unwrap();
-    let password = || SecretText::new("correct horse battery".to_owned());
-    let first = FirstUser { email: "ann@example.com".to_owned(), name: None, password: Some(password()) };
-    setup::initialise(&app, first).await.unwrap();
-
-    let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
-    let weak: PasswordHash = weak.hash_password_with_salt(b"correct horse battery", &[7; 16]).unwrap();
-    let Engine::Sqlite(pool) = &app.store.writer;
-    sqlx::query("UPDATE users SET password_hash = $1").bind(weak.to_string()).execute(pool).await.unwrap();
-    let kept = async || ask::<String>(&app.store, "SELECT password_hash FROM users").await;
-    assert!(passwords::is_outdated(&kept().await));
-    for _ in 0..2 {
-        let wanted = SignIn { email: "ann@example.com".to_owned(), password: password() };
-        assert!(sessions::begin(&app, Origin::default(), None, &wanted).await.is_ok());
-        assert!(!passwords::is_outdated(&kept().await));
-    }
-    app.close().await;
-}

@@ -186,6 +186,30 @@ async fn refused_calls_and_sign_ins_leave_their_trace() {
     assert!(!server.op_get("/audit-events").await.text.contains("wrong horse"));
 }
 
+/// Who was disabled is told no, and it is known who asked.
+#[tokio::test]
+async fn a_session_of_a_disabled_user_leaves_its_trace_too() {
+    let server = Server::start().await;
+    let bob = server.user("bob@example.com").await;
+    let session = server.sign_in(&bob).await;
+    server.op_post(&format!("/users/{bob}/disable"), &json!({})).await.ok();
+    server.by_get(&session, "/user").await.fails(403, "USER_DISABLED", None);
+    let events = server.op_get(&format!("/audit-events?actor_id={bob}&action=call.refused")).await.ok();
+    assert_eq!(events[0]["after"]["code"], "USER_DISABLED");
+}
+
+/// A key that concerns one business alone is found in that business's log.
+#[tokio::test]
+async fn a_business_sees_what_happens_to_keys_that_are_its_own() {
+    let server = Server::start().await;
+    let (ann, clinic) = server.owner_of("ann@example.com", "Dental Clinic").await;
+    let own = server.key(&ann, &json!({"name": "Own", "business_scope": {"only": [clinic]}})).await;
+    server.key(&ann, &json!({"name": "Everywhere"})).await;
+    server.revoke(&ann, &own).await;
+    let path = format!("/businesses/{clinic}/audit-events");
+    assert_eq!(actions(&server, &path).await, ["api_key.revoked", "api_key.created", "member.set", "business.created"]);
+}
+
 #[tokio::test]
 async fn filters_narrow_whatever_index_they_take() {
     let server = Server::start().await;

@@ -13,7 +13,7 @@ use portcullis_core::audit::{AuditAction, AuditEvent, Origin};
 use portcullis_core::change::{ApiKeyEnd, ApiKeyState, Change};
 use portcullis_core::id::{ApiKeyId, FamilyId};
 use portcullis_core::operator::OperatorGrant;
-use portcullis_core::scope::{Account, Caller};
+use portcullis_core::scope::{Account, BusinessScope, Caller};
 use portcullis_core::time::Timestamp;
 use portcullis_core::token::{Digest, Token};
 use serde_json::json;
@@ -186,5 +186,10 @@ fn event(
     before: Option<serde_json::Value>,
     after: Option<serde_json::Value>,
 ) -> AuditEvent {
-    AuditEvent { action, target: key.id.to_string(), user: Some(key.user), business: None, before, after }
+    // What concerns one business alone is found in that business's log.
+    let business = match &key.scope {
+        BusinessScope::Only(businesses) if businesses.len() == 1 => businesses.first().copied(),
+        _ => None,
+    };
+    AuditEvent { action, target: key.id.to_string(), user: Some(key.user), business, before, after }
 }
