@@ -21,7 +21,8 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
         let Some(first) = sent.next() else { return Ok(Self(None)) };
         let text = first.to_str().ok().filter(|_| sent.next().is_none());
         // The draft has a quoted string; most clients send it without quotes. Both mean the same.
-        let key = text.map(|text| text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text));
+        let unquoted = |text| str::strip_prefix(text, '"')?.strip_suffix('"').filter(|inner| !inner.is_empty());
+        let key = text.map(|text| unquoted(text).unwrap_or(text));
         let fits = |key: &&str| (1..=LONGEST).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
         key.filter(fits).map(|key| Self(Some(key.to_owned()))).ok_or_else(|| {
             Error::Invalid(format!("`Idempotency-Key` is sent once, with 1 to {LONGEST} visible ASCII characters."))

@@ -100,7 +100,7 @@ async fn a_call_that_failed_is_not_remembered_and_a_bad_key_is_refused() {
     let path = format!("/users/{ann}/api-keys");
     post(&server, &server.operator, &path, "k", &json!({"name": ""})).await.fails_at(&["/name"]);
     post(&server, &server.operator, &path, "k", &json!({"name": "K"})).await.created();
-    for key in ["", " ", "a b", "\"\"", &"x".repeat(256)] {
+    for key in ["", " ", "a b", &"x".repeat(256)] {
         post(&server, &server.operator, &path, key, &json!({"name": "K"})).await.fails(400, "INVALID_REQUEST", None);
     }
     let twice = server.request(Method::POST, &path).bearer_auth(&server.operator).json(&json!({"name": "K"}));

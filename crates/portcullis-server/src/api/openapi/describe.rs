@@ -152,6 +152,8 @@ impl<G: Needed> Takes for Proprietor<G> {
 impl Takes for SignedIn {
     fn describe(draft: &mut Draft) {
         draft.for_people("a person");
+        // Whoever tries passwords is told to wait, also with a session.
+        draft.fails(StatusCode::TOO_MANY_REQUESTS);
     }
 }
 
