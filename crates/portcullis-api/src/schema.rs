@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use portcullis_core::id as ids;
 use portcullis_core::operator::OperatorGrant;
 use portcullis_core::role::Manages as CoreManages;
 use serde_json::json;
@@ -31,7 +32,16 @@ macro_rules! texts {
                 Cow::Borrowed(stringify!($name))
             }
         }
-    )+};
+    )+
+
+        /// The text of this name: what a parameter of a query refers to it by.
+        pub fn by_name(name: &str) -> Option<RefOr<Schema>> {
+            match name {
+                $(stringify!($name) => Some($name::schema()),)+
+                _ => None,
+            }
+        }
+    };
 }
 
 /// The form of an id: its prefix, and 26 characters of Crockford base32.
@@ -53,14 +63,14 @@ fn one_of<'a>(text: ObjectBuilder, names: impl IntoIterator<Item = &'a str>) -> 
 }
 
 texts! {
-    UserId: "The id of a user." = |text| id(text, "usr");
-    BusinessId: "The id of a business." = |text| id(text, "biz");
-    RoleId: "The id of a role." = |text| id(text, "rol");
-    ApiKeyId: "The id of an API key; never the token itself." = |text| id(text, "key");
-    FamilyId: "What the keys of one chain of rotations have in common." = |text| id(text, "fam");
-    OperatorKeyId: "The id of an operator key." = |text| id(text, "opk");
-    SessionId: "The id of a session." = |text| id(text, "ses");
-    LinkId: "The id of an invitation." = |text| id(text, "lnk");
+    UserId: "The id of a user." = |text| id(text, ids::UserId::PREFIX);
+    BusinessId: "The id of a business." = |text| id(text, ids::BusinessId::PREFIX);
+    RoleId: "The id of a role." = |text| id(text, ids::RoleId::PREFIX);
+    ApiKeyId: "The id of an API key; never the token itself." = |text| id(text, ids::ApiKeyId::PREFIX);
+    FamilyId: "What the keys of one chain of rotations have in common." = |text| id(text, ids::FamilyId::PREFIX);
+    OperatorKeyId: "The id of an operator key." = |text| id(text, ids::OperatorKeyId::PREFIX);
+    SessionId: "The id of a session." = |text| id(text, ids::SessionId::PREFIX);
+    LinkId: "The id of an invitation." = |text| id(text, ids::LinkId::PREFIX);
     Environment: "Where a key is meant to be used." = |text| one_of(text, ["live", "test"]);
     Status: "Whether an API key lives." = |text| one_of(text, ["active", "expired", "revoked"]);
     Standing: "Whether an account lives." = |text| one_of(text, ["active", "disabled"]);
@@ -148,7 +158,7 @@ fn scope(businesses: ArrayBuilder) -> OneOfBuilder {
         .description(Some("Every business of the key's owner, today's and tomorrow's; or these and no others."))
         .item(constant("unrestricted"))
         .item(only)
-        .examples([json!({"only": [id_example("biz")]})])
+        .examples([json!({"only": [id_example(ids::BusinessId::PREFIX)]})])
 }
 
 reads! {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use portcullis_core::token::Token;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -17,6 +18,13 @@ impl SecretText {
     /// The secret itself. Whoever calls this must not log or keep it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+/// For the one answer that shows a token.
+impl From<&Token> for SecretText {
+    fn from(token: &Token) -> Self {
+        Self::new(token.reveal().to_owned())
     }
 }
 

@@ -19,8 +19,8 @@ use portcullis_core::scope::{Account, Caller, Peers, Platform};
 
 use crate::app::App;
 use crate::error::Error;
-use crate::manage::lacks;
 use crate::manage::sessions::{self, Session};
+use crate::manage::{lacks, not_an_operator};
 use crate::verify::credentials::{self, Ambiguous, Sent};
 use crate::verify::{self, NoMemory};
 pub(crate) use business::{
@@ -182,11 +182,6 @@ fn not_a_person() -> Error {
     Error::Forbidden { reason: "session", detail, scope: None }
 }
 
-fn not_an_operator() -> Error {
-    let detail = "This is for those who run the platform: an operator key, or a platform admin.".to_owned();
-    Error::Forbidden { reason: "permission", detail, scope: None }
-}
-
 async fn path_parameter(parts: &mut Parts, app: &Arc<App>, wanted: &str) -> Option<String> {
     let named = RawPathParams::from_request_parts(parts, app).await.ok()?;
     named.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.to_owned())
@@ -244,7 +239,13 @@ async fn own_account<G: Needed>(app: &App, parts: &Parts) -> Result<OfAccount<G>
 
 /// What is asked about a request to Portcullis itself.
 pub(crate) fn own_ask(token: Presented, parts: &Parts) -> Ask {
-    Ask { token, business: Concerned::None, permission: None, address: origin(parts).address, user_management: false }
+    Ask {
+        token,
+        business: Concerned::None,
+        permission: None,
+        address: origin(&parts.extensions).address,
+        user_management: false,
+    }
 }
 
 /// Decides about a request to Portcullis itself: what `of` finds in the decision, if the request may pass.

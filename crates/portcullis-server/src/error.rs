@@ -50,6 +50,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// A validation failure of all these members, where there is any.
+    pub(crate) fn of(errors: Vec<FieldError>) -> Result<(), Self> {
+        if errors.is_empty() { Ok(()) } else { Err(Self::Validation(errors)) }
+    }
+
     /// A validation failure of one member.
     pub(crate) fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::Validation(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])

@@ -9,10 +9,8 @@ use portcullis_api::api_keys::{
     RotateApiKey, RotatedApiKey, UpdateApiKey,
 };
 use portcullis_api::metadata::Metadata;
-use portcullis_api::secret::SecretText;
 use portcullis_core::scope;
 use portcullis_core::time::Timestamp;
-use portcullis_core::token::Token;
 
 use super::body::{self, JsonBody, KnownQuery, LargeJsonBody, OptionalJsonBody};
 use super::idempotency::IdempotencyKey;
@@ -46,7 +44,7 @@ pub(crate) async fn create(
     JsonBody(wanted): JsonBody<CreateApiKey>,
 ) -> Created<IssuedApiKey> {
     let (key, token) = api_keys::create(&app, &of.caller, &of.account, origin, once.as_deref(), wanted).await?;
-    Ok(created(IssuedApiKey { api_key: wire(&app, key), token: token.as_ref().map(shown) }))
+    Ok(created(IssuedApiKey { api_key: wire(&app, key), token: token.as_ref().map(Into::into) }))
 }
 
 /// Keys that were issued elsewhere. Each is read for itself, so that one that cannot be read does not stop the others.
@@ -81,10 +79,6 @@ fn imported(app: &App, result: Result<api_keys::ApiKey, Error>) -> ImportedApiKe
     }
 }
 
-fn shown(token: &Token) -> SecretText {
-    SecretText::new(token.reveal().to_owned())
-}
-
 pub(crate) async fn show(State(app): State<Arc<App>>, of: OfAccount<KeysRead>, path: RawPathParams) -> Answer<ApiKey> {
     Ok(success(wire(&app, api_keys::show(&app, &of.account, path_id_of(&path, "key_id")?).await?)))
 }
@@ -110,7 +104,7 @@ pub(crate) async fn rotate(
 ) -> Created<RotatedApiKey> {
     let id = path_id_of(&path, "key_id")?;
     let rotated = api_keys::rotate(&app, &of.caller, &of.account, origin, id, once.as_deref(), &wanted).await?;
-    let token = rotated.token.as_ref().map(shown);
+    let token = rotated.token.as_ref().map(Into::into);
     Ok(created(RotatedApiKey { api_key: wire(&app, rotated.key), token, previous: wire(&app, rotated.previous) }))
 }
 

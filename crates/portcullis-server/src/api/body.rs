@@ -35,11 +35,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Error> {
-        let (parts, body) = request.into_parts();
-        if !is_json(&parts.headers) {
-            return Err(Error::UnsupportedMediaType);
-        }
-        parse(&read(app, body, app.config.connections.max_body_bytes).await?).map(Self)
+        json(request, app, app.config.connections.max_body_bytes).await.map(Self)
     }
 }
 
@@ -47,12 +43,8 @@ impl<T: DeserializeOwned, D> FromRequest<Arc<App>> for LargeJsonBody<T, D> {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Error> {
-        let (parts, body) = request.into_parts();
-        if !is_json(&parts.headers) {
-            return Err(Error::UnsupportedMediaType);
-        }
         let most = app.config.connections.max_body_bytes.max(LARGE_BYTES);
-        parse(&read(app, body, most).await?).map(|lines| Self(lines, PhantomData))
+        json(request, app, most).await.map(|lines| Self(lines, PhantomData))
     }
 }
 
@@ -79,6 +71,15 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for KnownQuery<T> {
         let query = Query::try_from_uri(&parts.uri).map_err(|error| Error::Invalid(sentence(&error.to_string())))?;
         Ok(Self(query.0))
     }
+}
+
+/// A JSON body of at most so many bytes.
+async fn json<T: DeserializeOwned>(request: Request, app: &App, most: usize) -> Result<T, Error> {
+    let (parts, body) = request.into_parts();
+    if !is_json(&parts.headers) {
+        return Err(Error::UnsupportedMediaType);
+    }
+    parse(&read(app, body, most).await?)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -84,12 +84,7 @@ fn page<R, T>((rows, next_cursor): (Vec<R>, Option<String>), wire: impl Fn(R) ->
 
 /// The id of this name in the path. What is no id is nothing that could be found.
 fn path_id_of<T: std::str::FromStr>(path: &RawPathParams, wanted: &str) -> Result<T, Error> {
-    path.iter().find(|(name, _)| *name == wanted).map_or(Err(Error::NotFound), |(_, text)| path_id(text))
-}
-
-/// An id of the path. What is no id is nothing that could be found.
-fn path_id<T: std::str::FromStr>(text: &str) -> Result<T, Error> {
-    text.parse().map_err(|_| Error::NotFound)
+    path.iter().find(|(name, _)| *name == wanted).and_then(|(_, text)| text.parse().ok()).ok_or(Error::NotFound)
 }
 
 const fn status(disabled: bool) -> &'static str {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::{RawPathParams, State};
 use portcullis_api::operator_keys::{CreateOperatorKey, IssuedOperatorKey, OperatorKey};
-use portcullis_api::secret::SecretText;
 
 use super::body::JsonBody;
 use super::{Answer, Created, created, path_id_of, success};
@@ -23,8 +22,7 @@ pub(crate) async fn create(
     JsonBody(wanted): JsonBody<CreateOperatorKey>,
 ) -> Created<IssuedOperatorKey> {
     let (key, token) = operator_keys::create(&app, &by.caller, origin, &wanted).await?;
-    let token = SecretText::new(token.reveal().to_owned());
-    Ok(created(IssuedOperatorKey { operator_key: wire(key), token }))
+    Ok(created(IssuedOperatorKey { operator_key: wire(key), token: (&token).into() }))
 }
 
 pub(crate) async fn revoke(

@@ -31,9 +31,7 @@ pub(crate) async fn one(
 ) -> Result<Written<Decision<'static>>, Error> {
     let mut errors = Vec::new();
     let ask = read(&app, &question, "", &mut errors);
-    if !errors.is_empty() {
-        return Err(Error::Validation(errors));
-    }
+    Error::of(errors)?;
     answer(&app, &question, &ask, |decision| write(&Success::of(decision))).map(Written::new)
 }
 
@@ -50,9 +48,7 @@ pub(crate) async fn batch(
         .zip(&batch.requests)
         .map(|(place, question)| read(&app, question, &format!("/requests/{place}"), &mut errors))
         .collect();
-    if !errors.is_empty() {
-        return Err(Error::Validation(errors));
-    }
+    Error::of(errors)?;
     let mut body = b"{\"success\":true,\"data\":[".to_vec();
     for (place, (question, ask)) in batch.requests.iter().zip(&asks).enumerate() {
         if place > 0 {

@@ -1,15 +1,14 @@
 //! Who it was that a call was refused to: noted when the credential is read, for the layer that sees the answer.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use portcullis_core::audit::{Actor, Origin};
 use portcullis_core::decision::Presented;
-use portcullis_core::id::RequestId;
 
+use super::origin;
 use crate::app::App;
 use crate::error::Error;
 use crate::manage::refusals::{self, Refused};
@@ -39,8 +38,7 @@ impl Knock {
         let who = Slot::default();
         let extensions = request.extensions_mut();
         extensions.insert(who.clone());
-        let address = extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
-        let origin = Origin { address, request: extensions.get::<RequestId>().copied() };
+        let origin = origin(extensions);
         Self { who, method: request.method().clone(), path: request.uri().path().to_owned(), origin }
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{Extensions, HeaderMap, header};
 use portcullis_core::audit::Origin;
 use portcullis_core::id::RequestId;
 
@@ -18,14 +18,14 @@ impl<S: Sync> FromRequestParts<S> for From {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(origin(parts)))
+        Ok(Self(origin(&parts.extensions)))
     }
 }
 
-pub(crate) fn origin(parts: &Parts) -> Origin {
+pub(crate) fn origin(extensions: &Extensions) -> Origin {
     Origin {
-        address: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical()),
-        request: parts.extensions.get::<RequestId>().copied(),
+        address: extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical()),
+        request: extensions.get::<RequestId>().copied(),
     }
 }
 

@@ -5,17 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::next_turn;
 use crate::app::App;
 use crate::store::StoreError;
 
 const EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            _ = ended.wait_for(|&ended| ended) => return,
-        }
+    while next_turn(EVERY, &mut ended).await {
         if let Err(error) = once(&app).await {
             tracing::warn!(%error, "cannot write when keys were last used; what was not written is lost");
         }

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::next_turn;
 use crate::app::App;
+use crate::manage::idempotency::REMEMBERED_DAYS;
 use crate::store::StoreError;
 
 const EVERY: Duration = Duration::from_hours(1);
-/// How long changes are kept, and for how long a call under the same `Idempotency-Key` is answered with what the first one did.
+/// How long changes are kept.
 const KEPT_DAYS: i64 = 1;
 /// How long sessions and links are kept after their end.
 const ENDED_KEPT_DAYS: i64 = 30;
@@ -20,9 +22,8 @@ pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
         if let Err(error) = once(&app).await {
             tracing::warn!(%error, "cannot prune what is over; trying again in an hour");
         }
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            _ = ended.wait_for(|&ended| ended) => return,
+        if !next_turn(EVERY, &mut ended).await {
+            return;
         }
     }
 }
@@ -31,7 +32,7 @@ async fn once(app: &App) -> Result<(), StoreError> {
     let mut edit = app.store.edit().await?;
     let now = app.clock.now();
     edit.prune_changes(now.plus_days(-KEPT_DAYS)).await?;
-    edit.prune_idempotent_calls(now.plus_days(-KEPT_DAYS)).await?;
+    edit.prune_idempotent_calls(now.plus_days(-REMEMBERED_DAYS)).await?;
     edit.prune_sessions(now.plus_days(-ENDED_KEPT_DAYS)).await?;
     edit.prune_links(now.plus_days(-ENDED_KEPT_DAYS)).await?;
     edit.commit().await

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::next_turn;
 use crate::app::App;
 use crate::error::Error;
 use crate::manage::api_keys;
@@ -18,9 +19,8 @@ pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
             Ok(keys) => tracing::info!(keys, "revoked keys that were not used for longer than a policy allows"),
             Err(error) => tracing::warn!(%error, "cannot revoke unused keys; trying again in an hour"),
         }
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            _ = ended.wait_for(|&ended| ended) => return,
+        if !next_turn(EVERY, &mut ended).await {
+            return;
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::next_turn;
 use crate::app::App;
 use crate::manage::audit;
 
@@ -21,9 +22,8 @@ pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "cannot sign the head of the audit log; trying again in a minute"),
         }
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            _ = ended.wait_for(|&ended| ended) => return,
+        if !next_turn(EVERY, &mut ended).await {
+            return;
         }
     }
 }

@@ -8,6 +8,8 @@ use std::sync::Mutex;
 use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_core::time::Timestamp;
 
+use crate::error::Error;
+
 /// Failures of one account in the window, after which it waits.
 const OF_ACCOUNT: usize = 10;
 /// Failures from one network in the window, after which it waits.
@@ -37,6 +39,12 @@ impl<K> Default for Failures<K> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wait {
     pub(crate) seconds: i64,
+}
+
+impl From<Wait> for Error {
+    fn from(wait: Wait) -> Self {
+        Self::TooMany { retry_after_seconds: wait.seconds }
+    }
 }
 
 impl Attempts {

@@ -53,9 +53,7 @@ pub(crate) async fn create(
 ) -> Result<Business, Error> {
     let mut errors = Vec::new();
     text::check(&mut errors, "/name", &wanted.name, text::NAME);
-    if !errors.is_empty() {
-        return Err(Error::Validation(errors));
-    }
+    Error::of(errors)?;
     let owner = owner(caller, wanted.owner_id.as_deref())?;
     let needed = if matches!(caller, Caller::User { .. }) {
         OperatorGrants::default()
@@ -93,9 +91,7 @@ pub(crate) async fn update(
     if let Some(name) = &wanted.name {
         text::check(&mut errors, "/name", name, text::NAME);
     }
-    if !errors.is_empty() {
-        return Err(Error::Validation(errors));
-    }
+    Error::of(errors)?;
     let (mut editing, tenant) = Editing::begin_in(app, caller, origin, tenant).await?;
     let before = editing.rows.business(&tenant).await?;
     let business = Business { name: wanted.name.unwrap_or_else(|| before.name.clone()), ..before.clone() };

@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_core::id::ApiKeyId;
 use portcullis_core::scope::Caller;
-use portcullis_core::time::Timestamp;
 use serde::Serialize;
 
 use super::Editing;
@@ -15,7 +14,7 @@ use crate::error::Error;
 use crate::store::idempotent_calls::IdempotentCall;
 
 /// For how long a call is answered with what the first one did.
-const REMEMBERED_DAYS: i64 = 1;
+pub(crate) const REMEMBERED_DAYS: i64 = 1;
 
 /// One call, as it can be told from any other: whose it is, under which key, and what it asks for.
 #[derive(Debug)]
@@ -39,6 +38,7 @@ pub(crate) struct Turn<'a> {
 impl Call {
     /// A call of `caller` under `key`; `what` names the operation and its place, `body` is what was sent.
     pub(crate) fn new(caller: &Caller, key: Option<&str>, what: &str, body: &impl Serialize) -> Option<Self> {
+        let key = key?.to_owned();
         let credential = match caller {
             Caller::Operator { id, .. } => id.to_string(),
             Caller::ApiKey { id, .. } => id.to_string(),
@@ -48,7 +48,7 @@ impl Call {
         text.push(b'\n');
         text.extend(serde_json::to_vec(body).unwrap_or_default());
         let fingerprint = digest(&SHA256, &text).as_ref().to_vec();
-        key.map(|key| Self { credential, key: key.to_owned(), fingerprint })
+        Some(Self { credential, key, fingerprint })
     }
 
     /// What the first call of this kind made, if there was one; another call under the same key is refused.
@@ -62,9 +62,8 @@ impl Call {
     }
 
     pub(crate) async fn remember(&self, editing: &mut Editing<'_>, made: ApiKeyId) -> Result<(), Error> {
-        let (call, now): (_, Timestamp) =
-            (IdempotentCall { fingerprint: self.fingerprint.clone(), api_key: made }, editing.now);
-        Ok(editing.rows.put_idempotent_call(&self.credential, &self.key, &call, now).await?)
+        let call = IdempotentCall { fingerprint: self.fingerprint.clone(), api_key: made };
+        Ok(editing.rows.put_idempotent_call(&self.credential, &self.key, &call, editing.now).await?)
     }
 }
 

@@ -61,8 +61,7 @@ pub(crate) async fn create_password_link(
 /// nothing about it, not even by the time it takes.
 pub(crate) fn request_password_link(app: &Arc<App>, origin: Origin, wanted: &RequestPasswordLink) -> Result<(), Error> {
     let email = wanted.email.trim().to_owned();
-    let tried = app.attempts.begin(&email, origin.address, app.clock.now());
-    tried.map_err(|wait| Error::TooMany { retry_after_seconds: wait.seconds })?;
+    app.attempts.begin(&email, origin.address, app.clock.now())?;
     let app = Arc::clone(app);
     tokio::spawn(async move {
         if let Err(error) = password_link_to_log(&app, origin, &email).await {

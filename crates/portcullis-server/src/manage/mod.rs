@@ -178,11 +178,15 @@ fn no_tenant(why: NoTenant) -> Error {
         NoTenant::Role(Need::Manages(part)) => {
             format!("Your role in this business does not look after its {}.", part.name().replace('_', " "))
         }
-        NoTenant::Role(Need::Platform) => {
-            "This is for those who run the platform: an operator key, or a platform admin.".to_owned()
-        }
+        NoTenant::Role(Need::Platform) => return not_an_operator(),
         NoTenant::Role(_) => "This takes a role that looks after the whole business, as `admin` does.".to_owned(),
     };
+    Error::Forbidden { reason: "permission", detail, scope: None }
+}
+
+/// A person asks for what only operators and platform admins may.
+pub(crate) fn not_an_operator() -> Error {
+    let detail = "This is for those who run the platform: an operator key, or a platform admin.".to_owned();
     Error::Forbidden { reason: "permission", detail, scope: None }
 }
 

@@ -33,9 +33,7 @@ pub(crate) async fn create(
     let mut errors = Vec::new();
     text::check(&mut errors, "/name", &wanted.name, text::NAME);
     let grants = grants(&mut errors, &wanted.grants);
-    if !errors.is_empty() {
-        return Err(Error::Validation(errors));
-    }
+    Error::of(errors)?;
     let needed: OperatorGrants = grants.iter().copied().collect();
     let mut editing = Editing::begin(app, caller, origin, needed).await?;
     let made = insert(app, &mut editing, &wanted.name, grants).await?;

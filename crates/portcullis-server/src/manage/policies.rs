@@ -124,7 +124,7 @@ fn read(wanted: &Wanted) -> Result<Policy, Error> {
         expiry_required: wanted.expiry_required,
         revoke_unused_days: days("/revoke_unused_days", wanted.revoke_unused_days),
     };
-    if errors.is_empty() { Ok(policy) } else { Err(Error::Validation(errors)) }
+    Error::of(errors).map(|()| policy)
 }
 
 fn told(policy: &Policy) -> serde_json::Value {

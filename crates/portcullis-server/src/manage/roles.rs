@@ -40,9 +40,7 @@ pub(crate) async fn create(
     let permissions = permissions::list(&mut errors, "/permissions", &wanted.permissions, &app.catalogue);
     let manages = manages(&mut errors, &wanted.manages);
     check_name(&mut errors, &wanted.name);
-    if !errors.is_empty() {
-        return Err(Error::Validation(errors));
-    }
+    Error::of(errors)?;
     let (mut editing, tenant) = Editing::begin_in(app, caller, origin, tenant).await?;
     editing.rows.business(&tenant).await?;
     let role = Role {
@@ -76,9 +74,7 @@ pub(crate) async fn update(
     let allowed = wanted.permissions.as_ref();
     let allowed = allowed.map(|names| permissions::list(&mut errors, "/permissions", names, &app.catalogue));
     let parts = wanted.manages.as_ref().map(|parts| manages(&mut errors, parts));
-    if !errors.is_empty() {
-        return Err(Error::Validation(errors));
-    }
+    Error::of(errors)?;
     let (mut editing, tenant) = Editing::begin_in(app, caller, origin, tenant).await?;
     let before = own(app, &mut editing, &tenant, id).await?;
     let mut role = before.clone();

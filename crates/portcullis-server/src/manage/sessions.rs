@@ -40,14 +40,14 @@ pub(crate) async fn begin(
     wanted: &SignIn,
 ) -> Result<Begun, Error> {
     let email = wanted.email.trim();
-    let tried = app.attempts.begin(email, origin.address, app.clock.now());
-    tried.map_err(|wait| Error::TooMany { retry_after_seconds: wait.seconds })?;
+    app.attempts.begin(email, origin.address, app.clock.now())?;
     let known = app.store.sign_in(email).await?;
     let hash = known.as_ref().and_then(|known| known.password_hash.clone());
     let outdated = hash.as_deref().is_some_and(passwords::is_outdated);
     let right = passwords::is_right(app, &wanted.password, hash).await?;
+    let tried = known.as_ref().map(|known| known.user);
     let Some(known) = known.filter(|_| right) else {
-        refused(app, origin, email).await?;
+        refused(app, origin, tried).await?;
         return Err(Error::WrongPassword);
     };
     app.attempts.succeeded(email, origin.address);
@@ -182,8 +182,7 @@ pub(crate) async fn change_password(
 ) -> Result<(), Error> {
     let Caller::User { id, session, .. } = *caller else { return Err(Error::SignedOut) };
     let name = id.to_string();
-    let tried = app.attempts.begin(&name, origin.address, app.clock.now());
-    tried.map_err(|wait| Error::TooMany { retry_after_seconds: wait.seconds })?;
+    app.attempts.begin(&name, origin.address, app.clock.now())?;
     let known = app.store.password_hash(account).await?;
     if !passwords::is_right(app, &wanted.current_password, known).await? {
         return Err(Error::field("/current_password", "is not your password"));
@@ -210,13 +209,12 @@ pub(super) async fn set_password(
     Ok(())
 }
 
-/// A sign-in that failed, for the log. The address that was tried is told, the password never.
-async fn refused(app: &App, origin: Origin, email: &str) -> Result<(), Error> {
-    let known = app.store.sign_in(email).await?.map(|known| known.user);
+/// A sign-in that failed, for the log: whose account was tried, where there is one.
+async fn refused(app: &App, origin: Origin, tried: Option<UserId>) -> Result<(), Error> {
     let mut editing = Editing::begin_as(app, Actor::Anonymous, origin).await?;
-    // Somebody who types their password into the wrong field must not find it in the log.
-    let target = known.map_or_else(|| "unknown".to_owned(), |user| user.to_string());
-    editing.tell(event(AuditAction::SessionRefused, &target, known, None), None);
+    // Not the text: somebody who types their password into the wrong field must not find it in the log.
+    let target = tried.map_or_else(|| "unknown".to_owned(), |user| user.to_string());
+    editing.tell(event(AuditAction::SessionRefused, &target, tried, None), None);
     editing.commit().await
 }
 

@@ -84,7 +84,7 @@ pub async fn initialise(app: &App, first: FirstUser) -> Result<Initialised, Setu
     Ok(Initialised {
         user_id: user.id,
         operator_key_id: key.id,
-        operator_token: SecretText::new(token.reveal().to_owned()),
+        operator_token: (&token).into(),
         password: made,
         grants: key.grants.into_iter().collect(),
     })
@@ -102,8 +102,8 @@ pub async fn add_sample(app: &App, first: &Initialised) -> Result<Sample, SetupE
     let account = caller.account(first.user_id, OperatorGrant::KeysWrite).ok_or(Error::NotFound)?;
     let wanted = CreateApiKey { name: "Quickstart".to_owned(), user_management: Some(true), ..CreateApiKey::default() };
     let (key, token) = api_keys::create(app, &caller, &account, origin, None, wanted).await?;
-    let token = token.map(|token| SecretText::new(token.reveal().to_owned()));
-    let token = token.ok_or_else(|| SetupError::Refused("the sample key has no token".to_owned()))?;
+    let token =
+        token.as_ref().map(Into::into).ok_or_else(|| SetupError::Refused("the sample key has no token".to_owned()))?;
     Ok(Sample { business_ids, api_key_id: key.id, token })
 }
 

@@ -51,9 +51,7 @@ pub(super) async fn insert(
         errors.retain(|error| wanted.name.is_some() || error.pointer != "/name");
         errors.push(FieldError { pointer: "/email".to_owned(), detail: text::NO_EMAIL.to_owned() });
     }
-    if !errors.is_empty() {
-        return Err(Error::Validation(errors));
-    }
+    Error::of(errors)?;
     let user = User {
         id: UserId::new(editing.now, &app.dice),
         email: wanted.email.clone(),
@@ -92,9 +90,7 @@ pub(crate) async fn update(
     if let Some(name) = &wanted.name {
         text::check(&mut errors, "/name", name, text::NAME);
     }
-    if !errors.is_empty() {
-        return Err(Error::Validation(errors));
-    }
+    Error::of(errors)?;
     let mut editing = Editing::begin(app, caller, origin, OperatorGrant::UsersWrite).await?;
     let before = editing.rows.user(account).await?;
     let own = matches!(caller, Caller::User { id, .. } if *id == before.id) || matches!(caller, Caller::ApiKey { .. });

@@ -27,7 +27,7 @@ pub(crate) struct ApiKey {
     pub metadata: Option<String>,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
-    /// Right within a few seconds.
+    /// Right within a second.
     pub last_used_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
     pub revoked_reason: Option<String>,
@@ -72,7 +72,7 @@ const BUSINESSES: &str = "SELECT business_id FROM api_key_businesses WHERE key_i
 
 #[derive(sqlx::FromRow)]
 pub(super) struct Row {
-    pub(super) id: String,
+    id: String,
     family_id: String,
     user_id: String,
     name: String,

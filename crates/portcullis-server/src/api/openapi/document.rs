@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use http::StatusCode;
 use portcullis_api::problem::{CODES, FieldError, Problem};
-use portcullis_api::schema::{id_example, id_pattern};
+use portcullis_api::schema::{self, id_example, id_pattern};
+use portcullis_core::id::{ApiKeyId, BusinessId, LinkId, OperatorKeyId, RequestId, RoleId, SessionId, UserId};
 use portcullis_core::operator::OperatorGrant;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::path::ParameterIn;
@@ -56,13 +57,13 @@ impl Draft {
 
     fn path_parameter(&mut self, name: &str) {
         let prefix = match name {
-            "user_id" => "usr",
-            "business_id" => "biz",
-            "role_id" => "rol",
-            "key_id" => "key",
-            "operator_key_id" => "opk",
-            "session_id" => "ses",
-            _ => "lnk",
+            "user_id" => UserId::PREFIX,
+            "business_id" => BusinessId::PREFIX,
+            "role_id" => RoleId::PREFIX,
+            "key_id" => ApiKeyId::PREFIX,
+            "operator_key_id" => OperatorKeyId::PREFIX,
+            "session_id" => SessionId::PREFIX,
+            _ => LinkId::PREFIX,
         };
         self.parameter(json!({
             "name": name,
@@ -93,7 +94,7 @@ impl Draft {
         }
     }
 
-    /// A query has no `null`: what may be left out is left out. Nor does it need a schema by name.
+    /// A query has no `null`: what may be left out is left out. What it refers to by name is put among the others.
     fn flatten(&mut self, schema: &mut Value) {
         if let Some(some) = schema["oneOf"].as_array().and_then(|all| all.iter().find(|one| one["type"] != "null")) {
             *schema = some.clone();
@@ -101,13 +102,9 @@ impl Draft {
         if schema["type"].is_array() {
             schema["type"] = schema["type"][0].clone();
         }
-        let named = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next()).map(str::to_owned);
-        match named.as_deref() {
-            Some("Status") => drop(refer::<portcullis_api::schema::Status>(&mut self.schemas)),
-            Some("BusinessId") => drop(refer::<portcullis_api::schema::BusinessId>(&mut self.schemas)),
-            Some("UserId") => drop(refer::<portcullis_api::schema::UserId>(&mut self.schemas)),
-            Some("Instant") => drop(refer::<portcullis_api::schema::Instant>(&mut self.schemas)),
-            _ => {}
+        let name = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next());
+        if let Some((name, text)) = name.and_then(|name| Some((name, schema::by_name(name)?))) {
+            self.schemas.insert(name.to_owned(), json!(text));
         }
     }
 
@@ -262,7 +259,7 @@ pub(super) fn whole(operations: Vec<Draft>) -> Value {
             "headers": {
                 "RequestId": {
                     "description": "Names the request in the server's logs and in the audit log.",
-                    "schema": {"type": "string", "pattern": id_pattern("req"), "examples": [id_example("req")]},
+                    "schema": {"type": "string", "pattern": id_pattern(RequestId::PREFIX), "examples": [id_example(RequestId::PREFIX)]},
                 },
             },
             "securitySchemes": {
@@ -298,7 +295,7 @@ fn failures() -> Value {
     for status in CODES.iter().map(|code| code.status).collect::<BTreeSet<_>>() {
         let codes: Vec<_> = CODES.iter().filter(|code| code.status == status).collect();
         let examples = codes.iter().map(|code| {
-            let mut example = Problem::new(status, code.code, code.meaning, id_example("req"));
+            let mut example = Problem::new(status, code.code, code.meaning, id_example(RequestId::PREFIX));
             if code.code == "VALIDATION_FAILED" {
                 let (pointer, detail) = ("/name".to_owned(), "must not be empty or only blanks".to_owned());
                 example.errors.push(FieldError { pointer, detail });

@@ -54,7 +54,7 @@ pub(super) fn read(wanted: &CreateApiKey, catalogue: &Catalogue, now: Timestamp)
         allowed_ips: addresses(&mut errors, wanted.allowed_ips.as_deref().unwrap_or_default()),
         metadata: metadata(&mut errors, wanted.metadata.as_ref()),
     };
-    if errors.is_empty() { Ok(draft) } else { Err(Error::Validation(errors)) }
+    Error::of(errors).map(|()| draft)
 }
 
 impl Draft {
@@ -143,7 +143,7 @@ impl Draft {
             only_less(&mut errors, "/expires_at", sooner || wrong_already);
             self.expires_at = end;
         }
-        if errors.is_empty() { Ok(self) } else { Err(Error::Validation(errors)) }
+        Error::of(errors).map(|()| self)
     }
 
     /// Whether the owner is a member of every business that the key is restricted to. A business that does not exist and one
@@ -156,7 +156,7 @@ impl Draft {
             .filter(|(_, id)| !member_of(id))
             .map(|(place, _)| error(format!("/business_scope/only/{place}"), NO_BUSINESS))
             .collect();
-        if errors.is_empty() { Ok(()) } else { Err(Error::Validation(errors)) }
+        Error::of(errors)
     }
 }
 

@@ -67,7 +67,6 @@ async fn one(
         return Err(Error::Conflict("A key with this digest is here already, or was: revoked is for ever.".to_owned()));
     }
     let key = ApiKey {
-        prefix: String::new(),
         hint: wanted.hint.clone().unwrap_or_default(),
         imported: true,
         ..draft.into_key(

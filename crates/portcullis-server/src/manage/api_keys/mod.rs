@@ -105,9 +105,7 @@ pub(crate) async fn revoke(
     if let Some(reason) = &wanted.reason {
         let mut errors = Vec::new();
         text::check(&mut errors, "/reason", reason, text::REASON);
-        if !errors.is_empty() {
-            return Err(Error::Validation(errors));
-        }
+        Error::of(errors)?;
     }
     let mut editing = Editing::begin(app, caller, origin, OperatorGrant::KeysWrite).await?;
     let key = end(&mut editing, account, id, wanted).await?;
