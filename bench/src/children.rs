@@ -95,7 +95,9 @@ fn resident() -> Done<f64> {
 }
 
 pub(crate) fn config(directory: &Path) -> Done<Config> {
-    let mut config = Config::read("", std::iter::empty())?;
+    // Nobody is refused: what is measured is the work of a request that passes.
+    let roomy = "rate_limit_per_minute = 100_000_000\nrate_limit_per_second = 100_000_000";
+    let mut config = Config::read(roomy, std::iter::empty())?;
     config.listen = ([127, 0, 0, 1], 0).into();
     config.data = directory.to_path_buf();
     config.pepper_file = directory.join("pepper");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portcullis_core::change::{ApiKeyState, BusinessState, Change, MemberState, UserState};
 use portcullis_core::dice::Dice;
-use portcullis_core::id::{ApiKeyId, BusinessId, UserId};
+use portcullis_core::id::{ApiKeyId, BusinessId, FamilyId, UserId};
 use portcullis_core::keyring::Keyring;
 use portcullis_core::permission::{Action, Catalogue, Resource};
 use portcullis_core::role::BuiltIn;
@@ -115,6 +115,7 @@ pub(crate) fn changes(count: usize, pepper: &Pepper) -> impl Iterator<Item = Cha
     people.chain((0..count).map(|n| {
         Change::ApiKeySet(Box::new(ApiKeyState {
             id: key(n),
+            family: FamilyId::new(NOW, &Sequence::new(numbered(5, n))),
             digest: pepper.digest_of_new(&token(n)),
             user: user(n / KEYS_OF_A_USER),
             name: name(n),

@@ -130,16 +130,17 @@ impl<'de> Deserialize<'de> for Permissions {
     "user_management": false,
     "allowed_ips": ["203.0.113.0/24"],
     "metadata": {"plan": "pro"},
-    "rate_limit": null,
+    "rate_limit": {"per_minute": 100, "per_second": 10},
     "created_at": "2026-11-20T19:30:00Z",
     "expires_at": "2027-01-31T00:00:00Z",
     "last_used_at": "2026-11-20T20:10:15.250Z",
+    "last_used_address": "203.0.113.7",
     "revoked_at": null,
     "revoked_reason": null,
     "rotated_to": null,
     "rotated_from": null,
     "rotation_due_at": "2027-02-18T19:30:00Z",
-    "usage": null
+    "usage": {"last_24h": 312, "last_7d": 2_004, "last_30d": 9_120}
 }))]
 pub struct ApiKey {
     #[schema(value_type = schema::ApiKeyId)]
@@ -163,15 +164,20 @@ pub struct ApiKey {
     pub user_management: bool,
     pub allowed_ips: Vec<String>,
     pub metadata: Metadata,
-    /// `null`: no limit is enforced on the key.
-    pub rate_limit: Option<RateLimitSetting>,
+    /// What is enforced on the key: its own where an operator has set one, or else the server's. The keys that it is rotated from and
+    /// to share it.
+    pub rate_limit: RateLimitSetting,
     #[schema(value_type = schema::Instant)]
     pub created_at: Time,
     #[schema(value_type = Option<schema::Instant>)]
     pub expires_at: Option<Time>,
-    /// `null`: no use was recorded.
+    /// When the key was last used, whether its request might pass or not; `null`: no use was recorded.
     #[schema(value_type = Option<schema::Instant>)]
     pub last_used_at: Option<Time>,
+    /// From where, as far as that was told.
+    #[serde(default)]
+    #[schema(required = true, example = "203.0.113.7")]
+    pub last_used_address: Option<String>,
     #[schema(value_type = Option<schema::Instant>)]
     pub revoked_at: Option<Time>,
     pub revoked_reason: Option<String>,
@@ -181,8 +187,7 @@ pub struct ApiKey {
     pub rotated_from: Option<ApiKeyId>,
     #[schema(value_type = schema::Instant)]
     pub rotation_due_at: Time,
-    /// `null`: uses are not counted.
-    pub usage: Option<UsageTotals>,
+    pub usage: UsageTotals,
 }
 
 /// How many requests a key has.
@@ -192,7 +197,7 @@ pub struct RateLimitSetting {
     pub per_second: u64,
 }
 
-/// How often a key was used.
+/// How often a key was used, whatever was decided: to the hour, the one in which a window begins among them.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub struct UsageTotals {
     pub last_24h: u64,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use portcullis_core::decision::Code;
 use portcullis_core::id as ids;
 use portcullis_core::operator::OperatorGrant;
 use portcullis_core::role::Manages as CoreManages;
@@ -73,6 +74,7 @@ texts! {
     LinkId: "The id of an invitation." = |text| id(text, ids::LinkId::PREFIX);
     Environment: "Where a key is meant to be used." = |text| one_of(text, ["live", "test"]);
     Status: "Whether an API key lives." = |text| one_of(text, ["active", "expired", "revoked"]);
+    UsageWindow: "A time until now." = |text| one_of(text, ["24h", "7d", "30d", "90d", "365d"]);
     Standing: "Whether an account lives." = |text| one_of(text, ["active", "disabled"]);
     Action: "What may be done with a resource; `write` does not include `read`." = |text| one_of(text, ["read", "write"]);
     Manages: "A part of a business's own affairs that a role may look after." =
@@ -189,7 +191,7 @@ reads! {
 }
 
 fn decision() -> ObjectBuilder {
-    let codes = ["VALID", "INVALID_API_KEY", "USER_DISABLED", "PERMISSION_DENIED", "RATE_LIMITED", "BUSINESS_DISABLED"];
+    let codes = Code::ALL.map(Code::name);
     let object = ObjectBuilder::new()
         .description(Some("The decision. What is told of the key is `null` where the token was not right."))
         .property("valid", ObjectBuilder::new().schema_type(Type::Boolean))

@@ -12,6 +12,7 @@ use crate::object;
 use crate::schema;
 use crate::secret::SecretText;
 use crate::time::Time;
+use crate::whole;
 
 /// One question about one request.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -44,7 +45,12 @@ pub struct Verify {
     /// A path at or below `/api/v1/user` needs user management.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Tells of each of the nine rules how it went; charges nothing.
+    /// How much of its limits the request takes: 1, where it is left out. With 0 nothing is charged and nothing is counted, and the
+    /// answer is what a request that costs 1 would get.
+    #[serde(default, deserialize_with = "whole::optional", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 1_000, example = 1)]
+    pub cost: Option<i64>,
+    /// Tells of each of the nine rules how it went; charges nothing, and counts nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
 }
@@ -80,7 +86,7 @@ pub struct Decision<'a> {
     pub expires_at: Option<Time>,
     #[serde(borrow)]
     pub metadata: Option<&'a RawValue>,
-    /// `null`: no limit is enforced on the key.
+    /// How the tightest of all limits stands; `null` where the key is not live.
     pub rate_limit: Option<RateLimit>,
     /// The nine rules in their order, where they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,13 +130,17 @@ impl Serialize for Businesses {
     }
 }
 
-/// How much room a key's limits have.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+/// How the tightest of a key's limits stands: the one that refuses for the longest time, or leaves the least.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RateLimit {
+    /// `minute` and `second` are every key's; the others are named as they were set, after `user/` or `business/` where they are
+    /// shared. `quota-day` and `quota-month` are quotas.
+    pub name: String,
     pub limit: u64,
     pub remaining: u64,
+    /// When more room comes.
     #[schema(value_type = schema::Instant)]
     pub reset_at: Time,
-    /// Seconds to wait; 0 where there is room.
-    pub retry_after: u64,
+    /// Seconds to wait; 0 where there is room, and `null` where the request costs more than is ever let in at once.
+    pub retry_after: Option<u64>,
 }

@@ -7,6 +7,11 @@ use serde_json::Number;
 /// Beyond this, a number with a fraction sign no longer holds every whole number.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
+/// A whole number that must be there.
+pub(crate) fn required<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    optional(from)?.ok_or_else(|| D::Error::custom("expected a whole number"))
+}
+
 /// A whole number, or nothing where it is `null`.
 pub(crate) fn optional<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     let Some(number) = Option::<Number>::deserialize(from)? else { return Ok(None) };

@@ -46,6 +46,7 @@ actions! {
     OperatorKeyCreated = "operator_key.created";
     OperatorKeyRevoked = "operator_key.revoked";
     PolicyUpdated = "policy.updated";
+    LimitsUpdated = "limits.updated";
     SessionCreated = "session.created";
     SessionRefused = "session.refused";
     SessionEnded = "session.ended";

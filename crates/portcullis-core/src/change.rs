@@ -6,7 +6,8 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ApiKeyId, BusinessId, OperatorKeyId, RoleId, UserId};
+use crate::id::{ApiKeyId, BusinessId, FamilyId, OperatorKeyId, RoleId, UserId};
+use crate::limits::{Limits, Subject};
 use crate::operator::OperatorGrant;
 use crate::role::BuiltIn;
 use crate::scope::BusinessScope;
@@ -27,6 +28,7 @@ pub enum Change {
     /// The key expires at this instant, if not sooner: it was rotated.
     ApiKeyEnds(ApiKeyEnd),
     OperatorKeySet(OperatorKeyState),
+    LimitsSet(LimitsState),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,6 +68,7 @@ pub struct MemberPlace {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ApiKeyState {
     pub id: ApiKeyId,
+    pub family: FamilyId,
     #[serde(with = "hex")]
     pub digest: Digest,
     pub user: UserId,
@@ -99,6 +102,14 @@ pub struct OperatorKeyState {
     pub digest: Digest,
     pub grants: Vec<OperatorGrant>,
     pub revoked: bool,
+}
+
+/// What is set for a family of keys, a user or a business; nothing at all, where it was taken back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LimitsState {
+    #[serde(with = "text")]
+    pub subject: Subject,
+    pub limits: Limits,
 }
 
 /// A change as a row of the log holds it.
@@ -150,7 +161,23 @@ impl Change {
             Self::ApiKeySet(state) => state.id.to_string(),
             Self::ApiKeyRevoked(end) | Self::ApiKeyEnds(end) => end.id.to_string(),
             Self::OperatorKeySet(state) => state.id.to_string(),
+            Self::LimitsSet(state) => state.subject.to_string(),
         }
+    }
+}
+
+/// Subjects as their ids.
+mod text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::limits::Subject;
+
+    pub(super) fn serialize<S: Serializer>(subject: &Subject, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(subject)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Subject, D::Error> {
+        std::borrow::Cow::<str>::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -180,6 +207,7 @@ mod tests {
     fn a_change_comes_back_from_its_row() {
         let change = Change::ApiKeySet(Box::new(ApiKeyState {
             id: ApiKeyId::from_bytes([1; 16]),
+            family: FamilyId::from_bytes([4; 16]),
             digest: Digest::from_bytes([0xab; 32]),
             user: UserId::from_bytes([2; 16]),
             name: "Zapier \"Dental\" é\n".to_owned(),

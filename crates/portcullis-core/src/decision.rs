@@ -38,21 +38,32 @@ pub enum Concerned {
     Nonexistent,
 }
 
-/// Whether the key's limits have room for one request more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
-    Free,
-    Full,
+/// Whether there is room, and who keeps the books of it. Asking is charging.
+pub trait Meter {
+    /// Rule 6: the rate limits of the key, of its owner, and of the business that the request concerns.
+    fn admit(&mut self, key: &Key<'_>, concerned: Option<BusinessId>) -> Result<(), Denial>;
+
+    /// The quotas of the same. They are asked last, and so charged only where all the rest passes.
+    fn spend(&mut self, key: &Key<'_>, concerned: Option<BusinessId>) -> Result<(), Denial>;
 }
 
-/// Decides. `room` is asked, and thereby charged, once and only for a live key: see rule 6.
-pub fn decide<'k>(
-    keyring: &'k Keyring,
-    ask: &Ask,
-    now: Timestamp,
-    room: impl FnOnce(&Key<'k>) -> Room,
-) -> Decision<'k> {
-    let denied = |denial, key| Decision { denial: Some(denial), key, ask: *ask };
+/// Room for everybody.
+#[derive(Debug, Clone, Copy)]
+pub struct Unmetered;
+
+impl Meter for Unmetered {
+    fn admit(&mut self, _: &Key<'_>, _: Option<BusinessId>) -> Result<(), Denial> {
+        Ok(())
+    }
+
+    fn spend(&mut self, _: &Key<'_>, _: Option<BusinessId>) -> Result<(), Denial> {
+        Ok(())
+    }
+}
+
+/// Decides. The meter is asked once for each kind of limit, and only about a live key.
+pub fn decide<'k>(keyring: &'k Keyring, ask: &Ask, now: Timestamp, meter: &mut impl Meter) -> Decision<'k> {
+    let denied = |denial, key| Decision { denial: Some(denial), key, concerned: None, ask: *ask };
 
     // 1. The token is well formed.
     let Presented::WellFormed(digest) = &ask.token else { return denied(Denial::Malformed, None) };
@@ -76,40 +87,85 @@ pub fn decide<'k>(
     if !key.allows_address(ask.address) {
         return denied(Denial::IpAddress);
     }
-    // 6. The rate limit has room. Every request of a live key counts, also one that is denied below.
-    if room(&key) == Room::Full {
-        return denied(Denial::RateLimited);
-    }
-    // 7. The business is within reach, and it is not disabled.
-    let business = match named_business(&key, ask.business) {
-        Ok(business) => business,
-        Err(denial) => return denied(denial),
+    let place = named_business(&key, ask.business);
+    let concerned = match ask.business {
+        Concerned::None => key.only_business(),
+        _ => place.map(|place| place.business),
     };
+    let denial = live(&key, ask, (place, concerned), meter).err();
+    Decision { denial, key: Some(key), concerned, ask: *ask }
+}
+
+/// The rules that only a live key comes to.
+fn live(
+    key: &Key<'_>,
+    ask: &Ask,
+    (place, concerned): (Option<Reached>, Option<BusinessId>),
+    meter: &mut impl Meter,
+) -> Result<(), Denial> {
+    // 6. The rate limit has room. Every request of a live key counts, also one that is denied below.
+    meter.admit(key, concerned)?;
+    // 7. The business is within reach, and it is not disabled. Out of reach and not there at all are the same answer.
+    match (ask.business, place) {
+        (Concerned::None, _) => {}
+        (_, None) => return Err(Denial::Business),
+        (_, Some(place)) if place.disabled => return Err(Denial::BusinessDisabled),
+        _ => {}
+    }
     // 8. The permission is granted by the key and by its owner's role, as that role is now.
     if let Some(permission) = ask.permission {
         let granted = |place: Reached| !place.disabled && place.permissions.contains(permission);
-        if !business.map_or_else(|| key.reach().any(granted), granted) {
-            return denied(Denial::Permission(permission));
+        if !place.map_or_else(|| key.reach().any(granted), granted) {
+            return Err(Denial::Permission(permission));
         }
     }
     // 9. A request for the owner's own account needs the user management flag.
     if ask.user_management && !key.user_management() {
-        return denied(Denial::UserManagement);
+        return Err(Denial::UserManagement);
     }
-    Decision { denial: None, key: Some(key), ask: *ask }
+    // And last, for it is charged only where all the rest passes: the quota has something left.
+    meter.spend(key, concerned)
 }
 
-/// Rule 7, for a request that names a business. A business out of reach and one that does not exist are the same answer.
-fn named_business(key: &Key<'_>, business: Concerned) -> Result<Option<Reached>, Denial> {
-    let reached = match business {
-        Concerned::None => return Ok(None),
-        Concerned::Nonexistent => None,
+/// The business that a request names, where the key reaches it.
+fn named_business(key: &Key<'_>, business: Concerned) -> Option<Reached> {
+    match business {
         Concerned::One(id) => key.reach_into(id),
-    };
-    match reached {
-        None => Err(Denial::Business),
-        Some(place) if place.disabled => Err(Denial::BusinessDisabled),
-        Some(place) => Ok(Some(place)),
+        Concerned::None | Concerned::Nonexistent => None,
+    }
+}
+
+/// The outcome in one word: what is answered, and what is counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    Valid,
+    InvalidApiKey,
+    UserDisabled,
+    PermissionDenied,
+    RateLimited,
+    BusinessDisabled,
+}
+
+impl Code {
+    /// In an order that stays the same for as long as counts are kept in it.
+    pub const ALL: [Self; 6] = [
+        Self::Valid,
+        Self::InvalidApiKey,
+        Self::UserDisabled,
+        Self::PermissionDenied,
+        Self::RateLimited,
+        Self::BusinessDisabled,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "VALID",
+            Self::InvalidApiKey => "INVALID_API_KEY",
+            Self::UserDisabled => "USER_DISABLED",
+            Self::PermissionDenied => "PERMISSION_DENIED",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::BusinessDisabled => "BUSINESS_DISABLED",
+        }
     }
 }
 
@@ -123,10 +179,13 @@ pub enum Denial {
     UserDisabled,
     IpAddress,
     RateLimited,
+    /// The request asks for more at once than a limit ever lets in.
+    Cost,
     Business,
     BusinessDisabled,
     Permission(Permission),
     UserManagement,
+    Quota,
 }
 
 impl Denial {
@@ -134,18 +193,18 @@ impl Denial {
     pub const fn status(self) -> u16 {
         match self {
             Self::Malformed | Self::Unknown | Self::Revoked | Self::Expired => 401,
-            Self::RateLimited => 429,
+            Self::RateLimited | Self::Cost | Self::Quota => 429,
             _ => 403,
         }
     }
 
-    pub const fn code(self) -> &'static str {
+    pub const fn code(self) -> Code {
         match self {
-            Self::Malformed | Self::Unknown | Self::Revoked | Self::Expired => "INVALID_API_KEY",
-            Self::UserDisabled => "USER_DISABLED",
-            Self::RateLimited => "RATE_LIMITED",
-            Self::BusinessDisabled => "BUSINESS_DISABLED",
-            Self::IpAddress | Self::Business | Self::Permission(_) | Self::UserManagement => "PERMISSION_DENIED",
+            Self::Malformed | Self::Unknown | Self::Revoked | Self::Expired => Code::InvalidApiKey,
+            Self::UserDisabled => Code::UserDisabled,
+            Self::RateLimited | Self::Cost | Self::Quota => Code::RateLimited,
+            Self::BusinessDisabled => Code::BusinessDisabled,
+            Self::IpAddress | Self::Business | Self::Permission(_) | Self::UserManagement => Code::PermissionDenied,
         }
     }
 
@@ -156,6 +215,8 @@ impl Denial {
             Self::Revoked => Some("revoked"),
             Self::Expired => Some("expired"),
             Self::IpAddress => Some("ip_address"),
+            Self::Cost => Some("cost"),
+            Self::Quota => Some("quota"),
             Self::Business => Some("business"),
             Self::Permission(_) => Some("permission"),
             Self::UserManagement => Some("user_management"),
@@ -163,7 +224,7 @@ impl Denial {
         }
     }
 
-    /// The rule that it is the failure of, from 1 to 9.
+    /// The rule that it is the failure of, from 1 to 9. A quota is part of rule 6, though it is asked last.
     pub const fn rule(self) -> usize {
         match self {
             Self::Malformed => 1,
@@ -171,7 +232,7 @@ impl Denial {
             Self::Revoked | Self::Expired => 3,
             Self::UserDisabled => 4,
             Self::IpAddress => 5,
-            Self::RateLimited => 6,
+            Self::RateLimited | Self::Cost | Self::Quota => 6,
             Self::Business | Self::BusinessDisabled => 7,
             Self::Permission(_) => 8,
             Self::UserManagement => 9,
@@ -187,7 +248,9 @@ impl Denial {
             Self::Expired => "The key has expired.",
             Self::UserDisabled => "The account that owns this key is disabled.",
             Self::IpAddress => "The key may not be used from this address.",
-            Self::RateLimited => "The key has used up its rate limit; wait before you ask again.",
+            Self::RateLimited => "A rate limit has no room for this request; wait before you ask again.",
+            Self::Cost => "The request costs more than a limit of the key ever lets in at once.",
+            Self::Quota => "The quota is spent; wait until it is filled again.",
             Self::Business => "The key does not reach this business.",
             Self::BusinessDisabled => "The business is disabled.",
             Self::Permission(_) => "The key lacks the permission that this request needs.",
@@ -201,6 +264,9 @@ impl Denial {
 pub struct Decision<'k> {
     pub denial: Option<Denial>,
     pub key: Option<Key<'k>>,
+    /// The business that a live key's request is about, which its limits and its books are for: the one that is named, where the
+    /// key reaches it, or the only one that the key is restricted to.
+    pub concerned: Option<BusinessId>,
     ask: Ask,
 }
 
@@ -219,9 +285,9 @@ impl Decision<'_> {
         self.denial.is_none()
     }
 
-    pub const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> Code {
         match self.denial {
-            None => "VALID",
+            None => Code::Valid,
             Some(denial) => denial.code(),
         }
     }

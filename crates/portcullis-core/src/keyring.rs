@@ -6,15 +6,18 @@
 mod key;
 mod shelf;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 use ipnet::IpNet;
 
 use crate::change::{
-    ApiKeyEnd, ApiKeyState, BusinessState, Change, MemberPlace, MemberState, OperatorKeyState, RoleState, UserState,
+    ApiKeyEnd, ApiKeyState, BusinessState, Change, LimitsState, MemberPlace, MemberState, OperatorKeyState, RoleState,
+    UserState,
 };
-use crate::id::{ApiKeyId, BusinessId, OperatorKeyId, RoleId, UserId};
+use crate::id::{ApiKeyId, BusinessId, FamilyId, OperatorKeyId, RoleId, UserId};
+use crate::limits::{Limits, Subject};
 use crate::operator::OperatorGrants;
 use crate::permission::{Catalogue, Grant, PermissionSet};
 use crate::role::BuiltIn;
@@ -52,11 +55,14 @@ pub struct Keyring {
     operator_by_digest: HashTable<Place>,
     scopes: Shared<Vec<Place>>,
     allow_lists: Shared<Vec<IpNet>>,
+    /// Only where something is set.
+    limits: HashMap<Subject, Limits>,
 }
 
 #[derive(Debug)]
 struct KeyRecord {
     id: ApiKeyId,
+    family: FamilyId,
     digest: Digest,
     owner: Place,
     /// Into `scopes`; `None` is unrestricted.
@@ -113,6 +119,7 @@ impl Keyring {
             operator_by_digest: HashTable::new(),
             scopes: Shared::default(),
             allow_lists: Shared::default(),
+            limits: HashMap::new(),
         }
     }
 
@@ -137,6 +144,12 @@ impl Keyring {
             .find(digest.table_hash(), |&place| record(place).is_some_and(|key| key.digest.matches(digest)))?;
         let record = record(*place)?;
         Some(Key { keyring: self, record, owner: self.users.at(record.owner)? })
+    }
+
+    /// What is set for a family of keys, a user or a business.
+    pub fn limits(&self, subject: Subject) -> Option<&Limits> {
+        // Most servers set few or none, and then nothing is looked for.
+        if self.limits.is_empty() { None } else { self.limits.get(&subject) }
     }
 
     /// Whether a token of another form than ours can be a key's.
@@ -165,6 +178,7 @@ impl Keyring {
             Change::ApiKeyRevoked(end) => return self.revoke_key(&end),
             Change::ApiKeyEnds(end) => return self.end_key(&end),
             Change::OperatorKeySet(state) => self.set_operator(&state),
+            Change::LimitsSet(state) => self.set_limits(state),
         }
         Ok(())
     }
@@ -225,6 +239,7 @@ impl Keyring {
         };
         let record = KeyRecord {
             id: state.id,
+            family: state.family,
             digest: state.digest,
             owner: self.users.place(&state.user)?,
             scope,
@@ -291,6 +306,14 @@ impl Keyring {
         self.key_by_id
             .find(id_hash(id), |&place| self.keys.get(place as usize).is_some_and(|key| key.id == id))
             .copied()
+    }
+
+    fn set_limits(&mut self, LimitsState { subject, limits }: LimitsState) {
+        if limits.is_empty() {
+            self.limits.remove(&subject);
+        } else {
+            self.limits.insert(subject, limits);
+        }
     }
 
     fn set_operator(&mut self, state: &OperatorKeyState) {

@@ -9,6 +9,7 @@
 //! - [`permission`], [`role`], [`scope`]: what may be done, by whom, and where
 //! - [`keyring`]: the node's memory, built from [`change`]s and from nothing else
 //! - [`decision`]: the nine rules, in their order
+//! - [`window`], [`limits`]: how much a key, a business or a user may ask for in a time
 //! - [`audit`]: every event that an edit can leave behind
 //! - [`operator`]: what the platform's own credentials may do
 //! - [`path`]: request paths, made comparable or refused
@@ -21,6 +22,7 @@ pub mod decision;
 pub mod dice;
 pub mod id;
 pub mod keyring;
+pub mod limits;
 pub mod operator;
 pub mod path;
 pub mod permission;
@@ -28,3 +30,4 @@ pub mod role;
 pub mod scope;
 pub mod time;
 pub mod token;
+pub mod window;

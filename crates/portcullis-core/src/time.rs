@@ -22,6 +22,12 @@ impl Timestamp {
     /// The instant `days` later; it stops at the end of time instead of wrapping around it.
     #[must_use]
     pub const fn plus_days(self, days: i64) -> Self {
-        Self(self.0.saturating_add(days.saturating_mul(86_400_000)))
+        self.plus_millis(days.saturating_mul(86_400_000))
+    }
+
+    /// The instant so much later; it stops at the end of time instead of wrapping around it.
+    #[must_use]
+    pub const fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
     }
 }

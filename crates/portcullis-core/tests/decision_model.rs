@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use portcullis_core::change::{ApiKeyState, Change};
-use portcullis_core::decision::{Ask, Concerned, Presented, Room, decide};
+use portcullis_core::decision::{Ask, Concerned, Presented, decide};
 use portcullis_core::permission::Action;
 use portcullis_core::role::BuiltIn;
 use portcullis_core::scope::BusinessScope;
 use proptest::prelude::*;
 
 use crate::world::{
-    NAMES, at, business, business_set, catalogue, digest, key_set, key_state, keyring, member, permission, role,
-    role_set, user_set, words,
+    Gauge, NAMES, Room, at, business, business_set, catalogue, digest, key_set, key_state, keyring, member, permission,
+    role, role_set, user_set, words,
 };
 
 const USERS: u8 = 3;
@@ -55,7 +55,7 @@ struct Question {
     name: Option<&'static str>,
     from_ten: Option<bool>,
     user_management: bool,
-    full: bool,
+    room: Room,
 }
 
 fn names() -> impl Strategy<Value = Names> {
@@ -109,15 +109,15 @@ fn question() -> impl Strategy<Value = Question> {
         prop::option::of(prop::sample::select(&NAMES[..])),
         prop::option::weighted(0.8, any::<bool>()),
         prop::bool::weighted(0.3),
-        prop::bool::weighted(0.1),
+        prop_oneof![8 => Just(Room::Free), 1 => Just(Room::Full), 1 => Just(Room::Spent)],
     )
-        .prop_map(|(key, business, name, from_ten, user_management, full)| Question {
+        .prop_map(|(key, business, name, from_ten, user_management, room)| Question {
             key,
             business,
             name,
             from_ten,
             user_management,
-            full,
+            room,
         })
 }
 
@@ -157,7 +157,7 @@ impl World {
         if key.only_from_ten && question.from_ten != Some(true) {
             return none("ip_address");
         }
-        if question.full {
+        if question.room == Room::Full {
             return none("RATE_LIMITED");
         }
         if let Some(business) = question.business {
@@ -179,6 +179,9 @@ impl World {
         }
         if question.user_management && !key.user_management {
             return none("user_management");
+        }
+        if question.room == Room::Spent {
+            return none("quota");
         }
         let everywhere = open.values().cloned().reduce(|all, names| all.intersection(&names).copied().collect());
         ("VALID", open.into_keys().collect(), everywhere.unwrap_or_default())
@@ -238,9 +241,8 @@ proptest! {
         let catalogue = catalogue();
         prop_assert_eq!(catalogue.all_of(Action::Read).iter().count(), 3);
         for question in &questions {
-            let room = if question.full { Room::Full } else { Room::Free };
             let ask = question.ask();
-            let decision = decide(&keyring, &ask, at(NOW), |_| room);
+            let decision = decide(&keyring, &ask, at(NOW), &mut Gauge::new(question.room));
             let reach = decision.reach();
             let businesses: BTreeSet<u8> = reach.businesses.iter().map(|id| id.as_bytes()[0]).collect();
             let names: Names = NAMES.into_iter().filter(|name| reach.permissions.contains(permission(name))).collect();

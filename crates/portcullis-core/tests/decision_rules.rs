@@ -2,16 +2,19 @@
 
 use std::net::IpAddr;
 
-use portcullis_core::decision::{Ask, Concerned, Presented, Room, decide};
+use portcullis_core::decision::{Ask, Concerned, Presented, Unmetered, decide};
+use portcullis_core::id::FamilyId;
 use portcullis_core::keyring::{Keyring, TOMBSTONE_DAYS};
+use portcullis_core::limits::{Limits, Rate, Subject};
 use portcullis_core::permission::{Grant, PermissionSet};
 use portcullis_core::role::BuiltIn;
 use portcullis_core::scope::BusinessScope;
 use portcullis_core::time::Timestamp;
 
 use crate::world::{
-    answer, answer_and_charges, ask, at, business, business_set, catalogue, digest, ends, key_set, key_state, keyring,
-    list, member, member_removed, permission, revoked, role, role_set, small, user_set, words,
+    Gauge, Room, answer, answer_and_charges, ask, at, business, business_set, catalogue, digest, ends, key_set,
+    key_state, keyring, limits_set, list, member, member_removed, permission, revoked, role, role_set, small, user,
+    user_set, words,
 };
 
 const NOW: Timestamp = at(1_000);
@@ -75,6 +78,7 @@ fn the_first_rule_that_fails_is_the_answer() {
     assert_eq!(told(&world, &wanted, Room::Free), ("user_management", 1));
     key.user_management = true;
     change(&mut world, [key_set(key)]);
+    assert_eq!(told(&world, &wanted, Room::Spent), ("quota", 1));
     assert_eq!(told(&world, &wanted, Room::Free), ("VALID", 1));
 }
 
@@ -117,7 +121,7 @@ fn an_empty_restricted_list_reaches_nothing() {
     assert_eq!(answer(&world, &named, NOW), "business");
     let somewhere = Ask { permission: Some(permission("calls:read")), ..ask(1) };
     assert_eq!(answer(&world, &somewhere, NOW), "permission");
-    let decision = decide(&world, &ask(1), NOW, |_| Room::Free);
+    let decision = decide(&world, &ask(1), NOW, &mut Unmetered);
     assert!(decision.reach().businesses.is_empty() && !decision.reach().everywhere);
     assert_eq!(decision.reach().permissions, PermissionSet::EMPTY);
 }
@@ -163,14 +167,14 @@ fn a_custom_role_that_is_narrowed_narrows_the_keys_of_its_members() {
 fn where_no_business_is_named_those_that_grant_the_permission_are_listed() {
     let mut world = small();
     change(&mut world, [business_set(3, true), member(1, 3, BuiltIn::Owner.id()), member(1, 2, BuiltIn::Viewer.id())]);
-    let reach = |wanted: &Ask| decide(&world, wanted, NOW, |_| Room::Free).reach();
+    let reach = |wanted: &Ask| decide(&world, wanted, NOW, &mut Unmetered).reach();
     let write = reach(&Ask { permission: Some(permission("calls:write")), ..ask(1) });
     assert_eq!((write.businesses, write.everywhere), (vec![business(1)], false));
     let read = reach(&Ask { permission: Some(permission("calls:read")), ..ask(1) });
     assert_eq!((read.businesses, read.everywhere), (vec![business(1), business(2)], false), "one is disabled");
     assert_eq!(read.permissions, BuiltIn::Viewer.permissions(&catalogue()), "what holds in both");
     change(&mut world, [business_set(3, false)]);
-    let all = decide(&world, &ask(1), NOW, |_| Room::Free).reach();
+    let all = decide(&world, &ask(1), NOW, &mut Unmetered).reach();
     assert!(all.everywhere && all.businesses.len() == 3);
 }
 
@@ -200,6 +204,59 @@ fn the_limits_are_charged_once_for_a_live_key_and_never_for_another() {
 }
 
 #[test]
+fn a_quota_is_charged_only_where_all_the_rest_passes() {
+    let world = small();
+    let spent = |ask: &Ask, room| {
+        let mut gauge = Gauge::new(room);
+        let answer = words(&decide(&world, ask, NOW, &mut gauge));
+        (answer, gauge.spent)
+    };
+    assert_eq!(spent(&ask(1), Room::Free), ("VALID", 1));
+    assert_eq!(spent(&ask(1), Room::Spent), ("quota", 1));
+    assert_eq!(spent(&ask(1), Room::Full), ("RATE_LIMITED", 0));
+    assert_eq!(spent(&Ask { business: Concerned::Nonexistent, ..ask(1) }, Room::Spent), ("business", 0));
+    assert_eq!(spent(&Ask { user_management: true, ..ask(1) }, Room::Spent), ("user_management", 0));
+}
+
+#[test]
+fn the_business_that_a_request_concerns_is_named_and_reached_or_the_keys_only_one() {
+    let mut world = small();
+    let mut only = key_state(2, 1);
+    only.scope = BusinessScope::Only(vec![business(2)]);
+    let mut two = key_state(3, 1);
+    two.scope = BusinessScope::Only(vec![business(1), business(2)]);
+    let mut elsewhere = key_state(4, 1);
+    elsewhere.scope = BusinessScope::Only(vec![business(3)]);
+    change(&mut world, [business_set(3, false), key_set(only), key_set(two), key_set(elsewhere)]);
+    let concerned = |key, named| {
+        let mut gauge = Gauge::new(Room::Full);
+        let decision = decide(&world, &Ask { business: named, ..ask(key) }, NOW, &mut gauge);
+        assert_eq!(gauge.concerned, [decision.concerned]);
+        decision.concerned
+    };
+    assert_eq!(concerned(1, Concerned::One(business(1))), Some(business(1)));
+    assert_eq!(concerned(1, Concerned::One(business(3))), None, "nobody drains what they do not reach");
+    assert_eq!(concerned(1, Concerned::Nonexistent), None);
+    assert_eq!(concerned(1, Concerned::None), None, "an unrestricted key that names none");
+    assert_eq!(concerned(2, Concerned::None), Some(business(2)));
+    assert_eq!(concerned(2, Concerned::One(business(1))), None, "out of scope");
+    assert_eq!(concerned(3, Concerned::None), None);
+    assert_eq!(concerned(4, Concerned::None), None, "its owner is no member");
+}
+
+#[test]
+fn limits_that_are_set_are_found_and_those_that_are_taken_back_are_not() {
+    let mut world = small();
+    let (user, family) = (Subject::User(user(1)), Subject::Family(FamilyId::from_bytes([1; 16])));
+    assert_eq!(world.limits(user), None);
+    let rate = Limits { rate: Some(Rate { per_minute: 5, per_second: 1 }), ..Limits::default() };
+    change(&mut world, [limits_set(family, &rate)]);
+    assert_eq!((world.limits(family), world.limits(user)), (Some(&rate), None));
+    change(&mut world, [limits_set(family, &Limits::default())]);
+    assert_eq!(world.limits(family), None);
+}
+
+#[test]
 fn revoked_is_for_ever() {
     let mut world = small();
     change(&mut world, [revoked(1, 900)]);
@@ -217,7 +274,7 @@ fn after_ninety_days_a_key_that_ended_is_unknown() {
     let just_before = at(later.as_millis() - 1);
     assert_eq!((answer(&world, &ask(1), just_before), answer(&world, &ask(2), just_before)), ("revoked", "expired"));
     assert_eq!((answer(&world, &ask(1), later), answer(&world, &ask(2), later)), ("unknown", "unknown"));
-    let decision = decide(&world, &ask(1), later, |_| Room::Free);
+    let decision = decide(&world, &ask(1), later, &mut Unmetered);
     assert!(decision.key.is_none(), "and it is named to nobody");
 }
 
@@ -225,10 +282,10 @@ fn after_ninety_days_a_key_that_ended_is_unknown() {
 fn a_denial_names_the_key_only_where_the_token_was_right() {
     let mut world = small();
     change(&mut world, [revoked(1, 900)]);
-    assert!(decide(&world, &ask(1), NOW, |_| Room::Free).key.is_some());
-    assert!(decide(&world, &ask(9), NOW, |_| Room::Free).key.is_none());
+    assert!(decide(&world, &ask(1), NOW, &mut Unmetered).key.is_some());
+    assert!(decide(&world, &ask(9), NOW, &mut Unmetered).key.is_none());
     let malformed = Ask { token: Presented::Malformed, ..ask(1) };
-    assert!(decide(&world, &malformed, NOW, |_| Room::Free).key.is_none());
+    assert!(decide(&world, &malformed, NOW, &mut Unmetered).key.is_none());
 }
 
 #[test]
@@ -237,7 +294,7 @@ fn a_list_of_permissions_that_left_the_catalogue_grants_nothing() {
     key.permissions = Some(list(&["gone:read"]));
     let mut world = small();
     change(&mut world, [key_set(key)]);
-    let decision = decide(&world, &ask(1), NOW, |_| Room::Free);
+    let decision = decide(&world, &ask(1), NOW, &mut Unmetered);
     assert_eq!(decision.key.unwrap().grant(), Grant::List(PermissionSet::EMPTY));
     assert_eq!(words(&decision), "VALID");
     assert_eq!(decision.reach().permissions, PermissionSet::EMPTY);

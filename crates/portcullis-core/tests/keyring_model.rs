@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use portcullis_core::change::Change;
-use portcullis_core::decision::{Ask, Concerned, Room, decide};
+use portcullis_core::decision::{Ask, Concerned, Unmetered, decide};
 use portcullis_core::id::RoleId;
 use portcullis_core::keyring::Keyring;
 use portcullis_core::role::BuiltIn;
@@ -132,7 +132,7 @@ fn answers(keyring: &Keyring) -> Vec<String> {
         for business in (0..=N).map(|n| if n == N { Concerned::None } else { Concerned::One(business(n)) }) {
             for name in [None, Some("calls:write"), Some("analytics:read")] {
                 let wanted = Ask { business, permission: name.map(permission), ..ask(n) };
-                let decision = decide(keyring, &wanted, at(10), |_| Room::Free);
+                let decision = decide(keyring, &wanted, at(10), &mut Unmetered);
                 let mut reach = decision.reach();
                 reach.businesses.sort();
                 let user = decision.key.map(|key| key.user());

@@ -4,4 +4,5 @@
 mod decision_model;
 mod decision_rules;
 mod keyring_model;
+mod windows;
 mod world;

@@ -1,14 +1,14 @@
 //! Small worlds to decide in, as the changes that build them.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use portcullis_core::change::{
-    ApiKeyEnd, ApiKeyState, BusinessState, Change, MemberPlace, MemberState, RoleState, UserState,
+    ApiKeyEnd, ApiKeyState, BusinessState, Change, LimitsState, MemberPlace, MemberState, RoleState, UserState,
 };
-use portcullis_core::decision::{Ask, Concerned, Decision, Presented, Room, decide};
-use portcullis_core::id::{ApiKeyId, BusinessId, RoleId, UserId};
-use portcullis_core::keyring::Keyring;
+use portcullis_core::decision::{Ask, Concerned, Decision, Denial, Meter, Presented, Unmetered, decide};
+use portcullis_core::id::{ApiKeyId, BusinessId, FamilyId, RoleId, UserId};
+use portcullis_core::keyring::{Key, Keyring};
+use portcullis_core::limits::{Limits, Subject};
 use portcullis_core::permission::{Action, Catalogue, Permission, Resource};
 use portcullis_core::role::BuiltIn;
 use portcullis_core::scope::BusinessScope;
@@ -85,6 +85,7 @@ pub(crate) fn ends(n: u8, when: i64) -> Change {
 pub(crate) fn key_state(n: u8, owner: u8) -> ApiKeyState {
     ApiKeyState {
         id: key(n),
+        family: FamilyId::from_bytes([n; 16]),
         digest: digest(n),
         user: user(owner),
         name: format!("Key {n}"),
@@ -98,6 +99,10 @@ pub(crate) fn key_state(n: u8, owner: u8) -> ApiKeyState {
         revoked_at: None,
         imported: false,
     }
+}
+
+pub(crate) fn limits_set(subject: Subject, limits: &Limits) -> Change {
+    Change::LimitsSet(LimitsState { subject, limits: limits.clone() })
 }
 
 pub(crate) fn key_set(state: ApiKeyState) -> Change {
@@ -142,20 +147,53 @@ pub(crate) const fn ask(n: u8) -> Ask {
 
 /// The answer in the words of the wire, where the limits have room.
 pub(crate) fn answer(keyring: &Keyring, ask: &Ask, now: Timestamp) -> &'static str {
-    words(&decide(keyring, ask, now, |_| Room::Free))
+    words(&decide(keyring, ask, now, &mut Unmetered))
 }
 
 /// The answer, and how often the limits were asked.
 pub(crate) fn answer_and_charges(keyring: &Keyring, ask: &Ask, now: Timestamp, room: Room) -> (&'static str, u32) {
-    let charges = Cell::new(0);
-    let decision = decide(keyring, ask, now, |_| {
-        charges.set(charges.get() + 1);
-        room
-    });
-    (words(&decision), charges.get())
+    let mut gauge = Gauge::new(room);
+    let answer = words(&decide(keyring, ask, now, &mut gauge));
+    (answer, gauge.admitted)
+}
+
+/// What a meter of the tests says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    Free,
+    Full,
+    Spent,
+}
+
+/// A meter that says the same to everybody, and counts how often it is asked.
+#[derive(Debug)]
+pub(crate) struct Gauge {
+    room: Room,
+    pub(crate) admitted: u32,
+    pub(crate) spent: u32,
+    pub(crate) concerned: Vec<Option<BusinessId>>,
+}
+
+impl Gauge {
+    pub(crate) const fn new(room: Room) -> Self {
+        Self { room, admitted: 0, spent: 0, concerned: Vec::new() }
+    }
+}
+
+impl Meter for Gauge {
+    fn admit(&mut self, _: &Key<'_>, concerned: Option<BusinessId>) -> Result<(), Denial> {
+        self.admitted += 1;
+        self.concerned.push(concerned);
+        if self.room == Room::Full { Err(Denial::RateLimited) } else { Ok(()) }
+    }
+
+    fn spend(&mut self, _: &Key<'_>, _: Option<BusinessId>) -> Result<(), Denial> {
+        self.spent += 1;
+        if self.room == Room::Spent { Err(Denial::Quota) } else { Ok(()) }
+    }
 }
 
 /// The reason, or the code where it has none.
 pub(crate) fn words(decision: &Decision<'_>) -> &'static str {
-    decision.denial.and_then(portcullis_core::decision::Denial::reason).unwrap_or_else(|| decision.code())
+    decision.denial.and_then(Denial::reason).unwrap_or_else(|| decision.code().name())
 }

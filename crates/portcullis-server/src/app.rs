@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use portcullis_core::limits::Subject;
 use portcullis_core::permission::Catalogue;
 use portcullis_core::time::Timestamp;
 use portcullis_core::token::{Pepper, TokenPrefix};
@@ -10,14 +11,18 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, RequestIds, SystemDice};
 use crate::cluster::Node;
-use crate::config::Config;
+use crate::config::{Config, QuotaMode};
 use crate::manage::attempts::Attempts;
 use crate::manage::idempotency::InFlight;
 use crate::manage::passwords::Hashing;
 use crate::manage::refusals::Refusals;
+use crate::metrics::Metrics;
 use crate::secrets::{self, PepperError};
+use crate::spool::{Arena, Block, OpenSpoolError, Use, dedication};
 use crate::store::{OpenError, Store, StoreError};
-use crate::verify::last_used::LastUsed;
+use crate::verify::limiter::Limiter;
+use crate::verify::quotas::Quotas;
+use crate::verify::uses::Uses;
 
 /// A running Portcullis, short of its sockets.
 #[derive(Debug)]
@@ -33,7 +38,14 @@ pub struct App {
     pub(crate) request_ids: RequestIds,
     pub(crate) store: Store,
     pub(crate) node: Node,
-    pub(crate) last_used: LastUsed,
+    /// What outlives the process: windows, parts of quotas, counts.
+    pub(crate) arena: Arc<Arena>,
+    pub(crate) limiter: Limiter,
+    pub(crate) quotas: Quotas,
+    /// Held by whoever moves a part of a quota from the database or back.
+    pub(crate) quota_turn: tokio::sync::Mutex<()>,
+    pub(crate) uses: Uses,
+    pub(crate) metrics: Metrics,
     /// A key without a recorded use is taken for one that was used then.
     pub(crate) uses_recorded_since: Timestamp,
     pub(crate) in_flight: InFlight,
@@ -52,6 +64,8 @@ pub enum StartError {
     Store(#[from] OpenError),
     #[error(transparent)]
     Pepper(#[from] PepperError),
+    #[error(transparent)]
+    Spool(#[from] OpenSpoolError),
     #[error("cannot read the database: {0}")]
     Load(#[from] StoreError),
 }
@@ -66,11 +80,22 @@ impl App {
         let uses_recorded_since = uses_recorded_since(&store, clock.now()).await?;
         let catalogue = Arc::new(config.catalogue.clone());
         let node = Node::join(&store, &catalogue, clock.now()).await?;
+        let start = number_of_this_start(&store).await?;
+        let (arena, recovered) = open_spool(&config)?;
+        let of = |wanted: Use| {
+            let of = recovered.iter().filter(|(to, ..)| *to == wanted);
+            of.map(|&(_, subject, block)| (subject, block)).collect::<Vec<_>>()
+        };
         let app = Arc::new(Self {
             cursor_key: pepper.derive("cursor"),
             operator_prefix: TokenPrefix::operator(),
             request_ids: RequestIds::new(&dice),
-            last_used: LastUsed::default(),
+            limiter: Limiter::new(Arc::clone(&arena), &of(Use::Windows)),
+            quotas: Quotas::new(Arc::clone(&arena), &of(Use::Quotas), config.quotas == QuotaMode::Exact),
+            quota_turn: tokio::sync::Mutex::default(),
+            uses: Uses::new(Arc::clone(&arena), &of(Use::Counts), start),
+            metrics: Metrics::default(),
+            arena,
             uses_recorded_since,
             in_flight: InFlight::default(),
             refusals: Refusals::default(),
@@ -88,7 +113,7 @@ impl App {
         });
         tokio::spawn(crate::cluster::follow(Arc::clone(&app), app.ended.subscribe()));
         tokio::spawn(crate::jobs::prune::run(Arc::clone(&app), app.ended.subscribe()));
-        tokio::spawn(crate::jobs::last_used::run(Arc::clone(&app), app.ended.subscribe()));
+        tokio::spawn(crate::jobs::write_uses::run(Arc::clone(&app), app.ended.subscribe()));
         tokio::spawn(crate::jobs::sign_head::run(Arc::clone(&app), app.ended.subscribe()));
         tokio::spawn(crate::jobs::revoke_unused::run(Arc::clone(&app), app.ended.subscribe()));
         Ok(app)
@@ -106,8 +131,11 @@ impl App {
     /// Ends the background work and closes the database.
     pub async fn close(&self) {
         self.ended.send_replace(true);
-        if let Err(error) = crate::jobs::last_used::once(self).await {
-            tracing::warn!(%error, "cannot write when keys were last used");
+        if let Err(error) = crate::jobs::write_uses::all(self).await {
+            tracing::warn!(%error, "cannot write what was counted; the next start does");
+        }
+        if let Err(error) = crate::cluster::quotas::return_all(self).await {
+            tracing::warn!(%error, "cannot give back what is left of quotas; the next start goes on with it");
         }
         self.store.close().await;
     }
@@ -130,6 +158,30 @@ async fn check_pepper(store: &Store, pepper: &Pepper) -> Result<(), StartError> 
             Ok(edit.commit().await?)
         }
     }
+}
+
+/// What was counted by this process is told from what others did by the number of its start.
+async fn number_of_this_start(store: &Store) -> Result<u32, StartError> {
+    const FACT: &str = "starts";
+    let mut edit = store.edit().await?;
+    let number = edit.fact(FACT).await?.and_then(|number| number.parse().ok()).unwrap_or(0_u32).wrapping_add(1);
+    edit.put_fact(FACT, &number.to_string()).await?;
+    edit.commit().await?;
+    Ok(number)
+}
+
+/// The blocks of the spool that were in use, with what for and for whom.
+type Recovered = Vec<(Use, Subject, Block)>;
+
+fn open_spool(config: &Config) -> Result<(Arc<Arena>, Recovered), StartError> {
+    const SPOOL: &str = "spool";
+    let mut recovered = Vec::new();
+    let arena = Arena::open(&config.data.join(SPOOL), crate::clock::boot(), |block, words| {
+        let dedicated = dedication(words);
+        recovered.extend(dedicated.map(|(to, subject)| (to, subject, block)));
+        dedicated.is_some()
+    })?;
+    Ok((Arc::new(arena), recovered))
 }
 
 /// Before this store recorded uses, a key without one may well have been used.

@@ -2,6 +2,7 @@
 //!
 //! A handler names in its arguments who may call it, and so cannot forget to ask.
 
+mod announced;
 mod business;
 mod knock;
 mod origin;
@@ -21,8 +22,11 @@ use crate::app::App;
 use crate::error::Error;
 use crate::manage::sessions::{self, Session};
 use crate::manage::{lacks, not_an_operator};
+use crate::metrics::Surface;
 use crate::verify::credentials::{self, Ambiguous, Sent};
-use crate::verify::{self, NoMemory};
+use crate::verify::limiter::Charge;
+use crate::verify::{self, NoDecision, Question};
+pub(crate) use announced::Announced;
 pub(crate) use business::{
     AMember, LooksAfterAll, LooksAfterApiKeys, LooksAfterAudit, LooksAfterMembers, LooksAfterMembersOrSelf,
     LooksAfterRoles, Needs, OfBusiness, Platformer, Proprietor,
@@ -46,7 +50,7 @@ macro_rules! needed {
     )+};
 }
 
-needed!(KeysVerify, KeysRead, KeysWrite, UsersRead, UsersWrite, BusinessesRead, BusinessesWrite, AuditRead);
+needed!(KeysVerify, KeysRead, KeysWrite, UsersRead, UsersWrite, BusinessesRead, BusinessesWrite, UsageRead, AuditRead);
 
 /// An operator key that has the grant, or a platform admin.
 pub(crate) struct Operator<G> {
@@ -148,7 +152,7 @@ impl FromRequestParts<Arc<App>> for SignedIn {
             Anyone::User(session) => session,
             Anyone::Operator(..) => return Err(not_a_person()),
             Anyone::ApiKey(token) => {
-                passed(app, &own_ask(token, parts), |_| Some(()))?;
+                passed(app, parts, &own_ask(token, parts), |_| Some(())).await?;
                 return Err(not_a_person());
             }
         };
@@ -231,7 +235,7 @@ async fn own_account<G: Needed>(app: &App, parts: &Parts) -> Result<OfAccount<G>
     };
     let ask = Ask { user_management: true, ..own_ask(token, parts) };
     let of = |decision: &Decision<'_>| decision.key.map(|key| (key.id(), key.user(), key.user_management()));
-    let (id, user, user_management): (ApiKeyId, UserId, bool) = passed(app, &ask, of)?;
+    let (id, user, user_management): (ApiKeyId, UserId, bool) = passed(app, parts, &ask, of).await?;
     let caller = Caller::ApiKey { id, user, user_management };
     let account = caller.account(user, G::GRANT).ok_or(Error::denied(Denial::UserManagement))?;
     Ok(OfAccount { caller, account, grant: PhantomData })
@@ -249,14 +253,25 @@ pub(crate) fn own_ask(token: Presented, parts: &Parts) -> Ask {
 }
 
 /// Decides about a request to Portcullis itself: what `of` finds in the decision, if the request may pass.
-pub(crate) fn passed<T>(app: &App, ask: &Ask, of: impl FnOnce(&Decision<'_>) -> Option<T>) -> Result<T, Error> {
-    verify::check(app, ask, |decision| match decision.denial {
-        Some(denial) => Err(Error::denied(denial)),
-        None => of(decision).ok_or(Error::denied(Denial::Unknown)),
+pub(crate) async fn passed<T>(
+    app: &App,
+    parts: &Parts,
+    ask: &Ask,
+    of: impl FnOnce(&Decision<'_>) -> Option<T>,
+) -> Result<T, Error> {
+    let question = Question { ask: *ask, surface: Surface::Own, charge: Charge::Cost(1) };
+    verify::check(app, &question, |decided| {
+        Announced::note(parts, app.config.rate_limit_headers, decided);
+        match decided.decision.denial {
+            Some(denial) => Err(Error::denied(denial)),
+            None => of(decided.decision).ok_or(Error::denied(Denial::Unknown)),
+        }
     })
+    .await
     .map_err(unavailable)?
 }
 
-pub(crate) fn unavailable(error: NoMemory) -> Error {
+#[expect(clippy::needless_pass_by_value, reason = "it is what becomes of an error")]
+pub(crate) fn unavailable(error: NoDecision) -> Error {
     Error::Unavailable(error.to_string())
 }

@@ -30,6 +30,31 @@ impl Clock {
     }
 }
 
+/// How long something takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    pub(crate) fn begin() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> std::time::Duration {
+        self.0.elapsed()
+    }
+}
+
+/// What tells this start of the operating system from every other; zeros where it does not say.
+pub(crate) fn boot() -> [u32; 4] {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let bytes = text.trim().parse::<uuid::Uuid>().map(uuid::Uuid::into_bytes).unwrap_or_default();
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
+        *word = u32::from_le_bytes(*bytes);
+    }
+    words
+}
+
 /// The operating system's random generator.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemDice;

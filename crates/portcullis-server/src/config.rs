@@ -2,9 +2,13 @@
 //!
 //! A setting comes from the file, and from the environment under `PORTCULLIS_` and its name in capitals, which wins.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use portcullis_core::limits::{MOST_IN_A_WINDOW, Rate};
 use portcullis_core::permission::{Action, Catalogue, NotACatalogue, Resource};
 use portcullis_core::token::{NotAPrefix, TokenPrefix};
 use serde::Deserialize;
@@ -19,6 +23,15 @@ pub struct Config {
     pub catalogue: Catalogue,
     pub rotation_due_days: u32,
     pub sessions: Sessions,
+    /// What every key may ask for, where an operator has set nothing else for it.
+    pub rate: Rate,
+    pub rate_limit_headers: RateLimitHeaders,
+    pub quotas: QuotaMode,
+    pub usage: Usage,
+    /// Whether `/metrics` answers without a credential.
+    pub metrics_public: bool,
+    /// Whether requests are counted and limited at all. Not a setting: benchmarks tell by it what that costs.
+    pub metering: bool,
     /// Where people reach this server, for links; where it listens, where it is left out.
     public_url: Option<String>,
     pub log: Log,
@@ -32,6 +45,36 @@ pub struct Config {
 pub struct Sessions {
     pub idle_minutes: u32,
     pub lifetime_hours: u32,
+}
+
+/// Which headers tell a key of its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateLimitHeaders {
+    /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11).
+    Standard,
+    /// `X-RateLimit-Limit`, `-Remaining` and `-Reset`.
+    Legacy,
+    Both,
+    /// Only `Retry-After`, with a refusal.
+    None,
+}
+
+/// How much of a quota a node takes from the database at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuotaMode {
+    /// A hundredth, and at most 1,000 calls: that is what a power failure can cost.
+    Fast,
+    /// What the one call costs, before it is answered.
+    Exact,
+}
+
+/// How long counts are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    pub by_hour_days: u32,
+    pub by_day_days: u32,
 }
 
 /// What is logged, and how.
@@ -90,6 +133,13 @@ struct Written {
     rotation_due_days: u32,
     session_idle_minutes: u32,
     session_lifetime_hours: u32,
+    rate_limit_per_minute: u64,
+    rate_limit_per_second: u64,
+    rate_limit_headers: RateLimitHeaders,
+    quotas: QuotaMode,
+    usage_by_hour_days: u64,
+    usage_by_day_days: u64,
+    metrics_public: bool,
     public_url: Option<String>,
     log_level: String,
     log_format: LogFormat,
@@ -104,7 +154,7 @@ struct Written {
 }
 
 /// Each setting, and whether the environment has it as plain text (the others are TOML values, of which a number is one).
-const SETTINGS: [(&str, bool); 18] = [
+const SETTINGS: [(&str, bool); 25] = [
     ("listen", true),
     ("data", true),
     ("pepper_file", true),
@@ -112,6 +162,13 @@ const SETTINGS: [(&str, bool); 18] = [
     ("rotation_due_days", false),
     ("session_idle_minutes", false),
     ("session_lifetime_hours", false),
+    ("rate_limit_per_minute", false),
+    ("rate_limit_per_second", false),
+    ("rate_limit_headers", true),
+    ("quotas", true),
+    ("usage_by_hour_days", false),
+    ("usage_by_day_days", false),
+    ("metrics_public", false),
     ("public_url", true),
     ("log_level", true),
     ("log_format", true),
@@ -138,6 +195,13 @@ impl Default for Written {
             rotation_due_days: 90,
             session_idle_minutes: 720,
             session_lifetime_hours: 168,
+            rate_limit_per_minute: 100,
+            rate_limit_per_second: 10,
+            rate_limit_headers: RateLimitHeaders::Both,
+            quotas: QuotaMode::Fast,
+            usage_by_hour_days: 90,
+            usage_by_day_days: 3 * 365,
+            metrics_public: false,
             public_url: None,
             log_level: "info".to_owned(),
             log_format: LogFormat::Text,
@@ -216,6 +280,19 @@ impl TryFrom<Written> for Config {
                     8_760,
                 )?),
             },
+            rate: Rate {
+                per_minute: limit("rate_limit_per_minute", written.rate_limit_per_minute)?,
+                per_second: limit("rate_limit_per_second", written.rate_limit_per_second)?,
+            },
+            rate_limit_headers: written.rate_limit_headers,
+            quotas: written.quotas,
+            usage: Usage {
+                // The longest window that is told by the hour is 30 days and a part of one.
+                by_hour_days: narrow(within("usage_by_hour_days", written.usage_by_hour_days, 32, 3_650)?),
+                by_day_days: narrow(within("usage_by_day_days", written.usage_by_day_days, 32, 36_500)?),
+            },
+            metrics_public: written.metrics_public,
+            metering: true,
             public_url: written.public_url.map(|url| origin(&url)).transpose()?,
             log: Log { level: written.log_level, format: written.log_format },
             unheeded: Vec::new(),
@@ -251,6 +328,10 @@ fn origin(url: &str) -> Result<String, ConfigError> {
     }
 }
 
+fn limit(name: &'static str, value: u64) -> Result<u32, ConfigError> {
+    Ok(narrow(within(name, value, 1, MOST_IN_A_WINDOW.into())?))
+}
+
 fn seconds(name: &'static str, value: u64) -> Result<u64, ConfigError> {
     within(name, value, 1, 3_600)
 }
@@ -280,74 +361,4 @@ fn default_catalogue() -> Result<Catalogue, NotACatalogue> {
     let mut resources: Vec<_> = both.iter().map(|name| resource(name, &[Action::Read, Action::Write])).collect();
     resources.insert(3, resource("analytics", &[Action::Read]));
     Catalogue::new(resources)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const EXAMPLE: &str = include_str!("../../../portcullis.example.toml");
-
-    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::read(text, environment).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_example_names_every_setting_and_is_the_default() {
-        for (name, _) in SETTINGS {
-            assert!(
-                EXAMPLE.contains(&format!("\n{name} = "))
-                    || EXAMPLE.contains(&format!("\n#{name} = "))
-                    || EXAMPLE.contains(&format!("\n[{name}]")),
-                "{name} is not in portcullis.example.toml"
-            );
-        }
-        let (example, default) = (read(EXAMPLE, &[]).unwrap(), read("", &[]).unwrap());
-        assert_eq!(format!("{example:?}"), format!("{default:?}"));
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_file() {
-        let config = read(
-            "listen = \"127.0.0.1:1\"\nmax_body_bytes = 2048",
-            &[
-                ("PORTCULLIS_LISTEN", "127.0.0.1:2"),
-                ("PORTCULLIS_MAX_BODY_BYTES", "4096"),
-                ("PORTCULLIS_CATALOGUE", "{ notes = [\"read\"] }"),
-                ("PORTCULLIS_TOKEN_PREFIX", "acme"),
-                ("PORTCULLIS_LISTN", "x"),
-                ("PORTCULLIS_TOKEN", "x"),
-                ("HOME", "/"),
-            ],
-        )
-        .unwrap();
-        assert_eq!(config.unheeded, ["PORTCULLIS_LISTN"]);
-        assert_eq!(config.listen.port(), 2);
-        assert_eq!(config.connections.max_body_bytes, 4096);
-        assert_eq!(config.token_prefix.as_str(), "acme");
-        assert_eq!(config.catalogue.names(config.catalogue.all()).collect::<Vec<_>>(), ["notes:read"]);
-    }
-
-    #[test]
-    fn a_bad_setting_is_named() {
-        for (text, environment, part) in [
-            ("lisen = 1", &[][..], "lisen"),
-            ("listen = \"nowhere\"", &[], "listen"),
-            ("token_prefix = \"op\"", &[], "token_prefix"),
-            ("idle_timeout_seconds = 0", &[], "idle_timeout_seconds"),
-            ("public_url = \"https://example.com/x\"", &[], "public_url"),
-            ("public_url = \"example.com\"", &[], "public_url"),
-            ("session_idle_minutes = 0", &[], "session_idle_minutes"),
-            ("idle_timeout_seconds = -1", &[], "idle_timeout_seconds"),
-            ("[catalogue]", &[], "catalogue"),
-            ("[catalogue]\nCalls = [\"read\"]", &[], "Calls"),
-            ("[catalogue]\ncalls = [\"delete\"]", &[], "delete"),
-            ("", &[("PORTCULLIS_MAX_BODY_BYTES", "many")], "PORTCULLIS_MAX_BODY_BYTES"),
-            ("", &[("PORTCULLIS_LISTEN", "x")], "socket"),
-        ] {
-            let error = read(text, environment).unwrap_err();
-            assert!(error.contains(part), "{text}: {error}");
-        }
-    }
 }

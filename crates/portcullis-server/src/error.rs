@@ -45,6 +45,10 @@ pub(crate) enum Error {
     Validation(Vec<FieldError>),
     #[error("Something went wrong here. The request id leads whoever runs this server to the cause.")]
     Internal(String),
+    #[error(
+        "This server's disk is full: nothing was changed. Whoever runs it must make room; decisions go on meanwhile."
+    )]
+    Full,
     #[error("This server cannot answer now; ask again. Your key is not the reason.")]
     Unavailable(String),
 }
@@ -79,7 +83,7 @@ impl Error {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -91,7 +95,7 @@ impl Error {
             Self::SignedOut => "SIGNED_OUT",
             Self::WrongPassword => "INVALID_CREDENTIALS",
             Self::TooMany { .. } => "RATE_LIMITED",
-            Self::Denied { denial, .. } => denial.code(),
+            Self::Denied { denial, .. } => denial.code().name(),
             Self::Forbidden { .. } => "PERMISSION_DENIED",
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
@@ -101,7 +105,7 @@ impl Error {
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Self::Validation(_) => "VALIDATION_FAILED",
             Self::Internal(_) => "INTERNAL",
-            Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Full | Self::Unavailable(_) => "UNAVAILABLE",
         }
     }
 
@@ -110,6 +114,7 @@ impl Error {
             Self::NoCredential => Some("missing"),
             Self::Denied { denial, .. } => denial.reason(),
             Self::Forbidden { reason, .. } => Some(reason),
+            Self::Full => Some("disk_full"),
             _ => None,
         }
     }
@@ -166,6 +171,7 @@ impl From<StoreError> for Error {
             StoreError::Missing => Self::NotFound,
             StoreError::Taken => Self::Conflict("This exists already.".to_owned()),
             StoreError::Unreadable(what) => Self::Internal(what),
+            StoreError::Full => Self::Full,
             // A database that is away, full or busy is nobody's wrong key: 503, and never 401 or 403.
             StoreError::Database(cause) => Self::Unavailable(cause.to_string()),
         }

@@ -18,11 +18,13 @@ pub mod config;
 mod error;
 mod jobs;
 mod manage;
+mod metrics;
 mod reference;
 mod routes;
 mod running;
 mod secrets;
 mod serve;
+mod spool;
 mod store;
 mod verify;
 

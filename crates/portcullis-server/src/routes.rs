@@ -14,12 +14,14 @@ use portcullis_core::id::RequestId;
 
 use crate::api::openapi::Api;
 use crate::api::{
-    api_keys, audit_events, businesses, catalogue, health, links, members, operator_keys, policies, problems, roles,
-    sessions, users, verify, whoami,
+    api_keys, audit_events, businesses, catalogue, health, limits, links, members, operator_keys, policies, problems,
+    roles, sessions, usage, users, verify, whoami,
 };
 use crate::app::App;
-use crate::caller::Knock;
+use crate::caller::{Announced, Knock};
+use crate::clock::Stopwatch;
 use crate::error::{Error, Pending};
+use crate::metrics::Part;
 use crate::reference;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,6 +33,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/problems/{code}", get(problems::show))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
         .fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
         .layer(from_fn_with_state(Arc::clone(&app), dress))
@@ -66,12 +69,79 @@ fn api() -> Api {
         )
         .get("/policy", "show_policy", "Show what all keys must keep to", policies::show)
         .put("/policy", "set_policy", "Set what all keys must keep to", policies::set);
+    let api = limits_and_usage(api);
     let api = people(api);
     let api = user_sessions(api, "/user", "_of_caller");
     let api = user_sessions(api, "/users/{user_id}", "_of_user");
     let api = platform(api);
     let api = businesses(api);
     members_and_roles(api)
+}
+
+/// How much may be asked for, and how much was.
+fn limits_and_usage(api: Api) -> Api {
+    let key = "/users/{user_id}/api-keys/{key_id}";
+    api.part("limits")
+        .put(
+            &format!("{key}/rate-limit"),
+            "set_rate_limit",
+            "Set how many requests a minute and a second an API key has",
+            limits::set_rate,
+        )
+        .get(
+            "/user/api-keys/{key_id}/limits",
+            "show_limits",
+            "Show the other limits of an API key",
+            limits::show_of_key,
+        )
+        .get(&format!("{key}/limits"), "show_limits_of_key", "Show the other limits of an API key", limits::show_of_key)
+        .put(&format!("{key}/limits"), "set_limits_of_key", "Set the other limits of an API key", limits::set_of_key)
+        .get(
+            "/user/limits",
+            "show_own_limits",
+            "Show the limits of the caller, over all their keys",
+            limits::show_of_user,
+        )
+        .get(
+            "/users/{user_id}/limits",
+            "show_limits_of_user",
+            "Show the limits of a user, over all their keys",
+            limits::show_of_user,
+        )
+        .put(
+            "/users/{user_id}/limits",
+            "set_limits_of_user",
+            "Set the limits of a user, over all their keys",
+            limits::set_of_user,
+        )
+        .get(
+            &format!("{BUSINESS}/limits"),
+            "show_limits_of_business",
+            "Show the limits of a business, over all requests about it",
+            limits::show_of_business,
+        )
+        .put(
+            &format!("{BUSINESS}/limits"),
+            "set_limits_of_business",
+            "Set the limits of a business, over all requests about it",
+            limits::set_of_business,
+        )
+        .part("usage")
+        .get("/user/api-keys/{key_id}/usage", "show_usage", "Tell what an API key was used for", usage::of_key)
+        .get(&format!("{key}/usage"), "show_usage_of_key", "Tell what an API key was used for", usage::of_key)
+        .get("/user/usage", "show_own_usage", "Tell what the caller's API keys were used for", usage::of_user)
+        .get(
+            "/users/{user_id}/usage",
+            "show_usage_of_user",
+            "Tell what a user's API keys were used for",
+            usage::of_user,
+        )
+        .get(
+            &format!("{BUSINESS}/usage"),
+            "show_usage_of_business",
+            "Tell what API keys were used for in a business",
+            usage::of_business,
+        )
 }
 
 /// Users, and how they come in.
@@ -274,6 +344,8 @@ fn members_and_roles(api: Api) -> Api {
 async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = app.request_ids.next(app.clock.now());
     request.extensions_mut().insert(id);
+    let (stopwatch, part) = (Stopwatch::begin(), Part::of(request.uri().path()));
+    let announced = Announced::on(request.extensions_mut());
     let knock = is_management(request.uri().path()).then(|| Knock::on(&mut request));
     // A bug in one request must not take the connection, or another request, with it.
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
@@ -287,6 +359,8 @@ async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
         headers.insert(X_REQUEST_ID, value);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    announced.put_into(headers);
+    app.metrics.answered(part, stopwatch.elapsed());
     response
 }
 

@@ -235,7 +235,16 @@ fn show(ask: &Ask, key: &ApiKey) -> Result<(), Failure> {
         ("user management", if key.user_management { "on" } else { "off" }.to_owned()),
         ("may be used from", ips),
         ("created", key.created_at.to_string()),
+        ("requests", format!("{} a minute, {} a second", key.rate_limit.per_minute, key.rate_limit.per_second)),
+        (
+            "used",
+            format!(
+                "{} in 24 hours, {} in 7 days, {} in 30 days",
+                key.usage.last_24h, key.usage.last_7d, key.usage.last_30d
+            ),
+        ),
         ("last used", or_dash(key.last_used_at)),
+        ("last used from", or_dash(key.last_used_address.as_ref())),
         ("expires", or_dash(key.expires_at)),
         ("rotation due", key.rotation_due_at.to_string()),
         ("revoked", or_dash(key.revoked_at)),

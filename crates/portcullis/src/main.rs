@@ -6,6 +6,7 @@ mod client;
 mod failure;
 mod init;
 mod keys;
+mod limits;
 mod output;
 mod quickstart;
 mod running;
@@ -77,6 +78,20 @@ enum Command {
         #[command(subcommand)]
         command: businesses::Command,
     },
+    /// Show and set limits and quotas of keys, users and businesses
+    Limits {
+        #[command(flatten)]
+        ask: Ask,
+        #[command(subcommand)]
+        command: limits::Command,
+    },
+    /// Show what a key, a user's keys, or all keys in a business were used for
+    Usage {
+        #[command(flatten)]
+        ask: Ask,
+        #[command(flatten)]
+        args: limits::UsageArgs,
+    },
     /// List, verify and export the audit log
     Audit {
         #[command(subcommand)]
@@ -101,6 +116,8 @@ async fn main() -> ExitCode {
         Command::Verify { ask, args } => verify::run(&ask, args).await,
         Command::Users { ask, command } => users::run(&ask, command).await,
         Command::Businesses { ask, command } => businesses::run(&ask, command).await,
+        Command::Limits { ask, command } => limits::run(&ask, command).await,
+        Command::Usage { ask, args } => limits::usage(&ask, args).await,
         Command::Audit { command } => audit::run(command).await,
         Command::Whoami { ask } => whoami::run(&ask).await,
         Command::Openapi => output::text(&portcullis_server::openapi()),

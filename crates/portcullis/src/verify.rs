@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use portcullis_api::envelope::Success;
 use portcullis_api::secret::SecretText;
-use portcullis_api::verify::{Businesses, Decision, Explained, Verify};
+use portcullis_api::verify::{Businesses, Decision, Explained, RateLimit, Verify};
 use reqwest::Method;
 
 use crate::client::{self, Ask, Client};
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// The request's path
     #[arg(long)]
     path: Option<String>,
+    /// How much of the key's limits the request takes (0 to 1000); 0 asks without charging
+    #[arg(long, value_name = "COUNT")]
+    cost: Option<i64>,
     /// Tell of each of the nine rules how it went
     #[arg(long)]
     explain: bool,
@@ -55,6 +58,7 @@ pub(crate) async fn run(ask: &Ask, args: Args) -> Result<(), Failure> {
         gate: None,
         method: args.method,
         path: args.path,
+        cost: args.cost,
         explain: args.explain,
     };
     let text = client.call(Method::POST, "/verify", Some(&question)).await?;
@@ -65,6 +69,17 @@ pub(crate) async fn run(ask: &Ask, args: Args) -> Result<(), Failure> {
     }
     let reason = decision.reason.map(|reason| format!(", {reason}")).unwrap_or_default();
     Err(Failure::new(DENIED, format!("the request may not pass ({}{reason})", decision.code)))
+}
+
+/// How the tightest limit stands, in words.
+fn limits(limit: &RateLimit) -> String {
+    let RateLimit { name, limit, remaining, retry_after, .. } = limit;
+    let wait = match retry_after {
+        Some(0) => String::new(),
+        Some(seconds) => format!("; there is room in {seconds} s"),
+        None => "; it never lets in so much at once".to_owned(),
+    };
+    format!("{remaining} of {limit} left ({name}){wait}")
 }
 
 fn token(file: Option<&std::path::Path>) -> Result<SecretText, Failure> {
@@ -102,6 +117,7 @@ fn show(ask: &Ask, decision: &Decision<'_>) -> Result<(), Failure> {
         ("businesses", businesses),
         ("permissions", or_dash(permissions)),
         ("expires", or_dash(decision.expires_at)),
+        ("limits", or_dash(decision.rate_limit.as_ref().map(limits))),
     ])?;
     let Some(rules) = &decision.explanation else { return Ok(()) };
     output::text("\n")?;

@@ -54,6 +54,8 @@ impl Quickstart {
         let mut process =
             portcullis(&["quickstart", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0", "--json"])
                 .env("PORTCULLIS_LOG_LEVEL", log_level)
+                .env("PORTCULLIS_RATE_LIMIT_PER_MINUTE", "100_000_000")
+                .env("PORTCULLIS_RATE_LIMIT_PER_SECOND", "100_000_000")
                 .stdout(Stdio::piped())
                 .stderr(errors)
                 .spawn()

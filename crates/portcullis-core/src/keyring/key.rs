@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{KeyRecord, Keyring, Place, TOMBSTONE_DAYS, UserRecord};
-use crate::id::{ApiKeyId, BusinessId, UserId};
+use crate::id::{ApiKeyId, BusinessId, FamilyId, UserId};
 use crate::permission::{Grant, PermissionSet};
 use crate::time::Timestamp;
 use crate::token::Environment;
@@ -29,6 +29,16 @@ pub struct Reached {
 impl<'k> Key<'k> {
     pub const fn id(&self) -> ApiKeyId {
         self.record.id
+    }
+
+    /// What the key has in common with those it was rotated from and to.
+    pub const fn family(&self) -> FamilyId {
+        self.record.family
+    }
+
+    /// The state of the memory that the key is of.
+    pub const fn keyring(&self) -> &'k Keyring {
+        self.keyring
     }
 
     pub const fn user(&self) -> UserId {
@@ -89,6 +99,13 @@ impl<'k> Key<'k> {
     pub fn scope(&self) -> Option<Vec<BusinessId>> {
         let places = self.keyring.scopes.at(self.record.scope?)?;
         Some(places.iter().filter_map(|&place| self.keyring.businesses.at(place)).map(|business| business.id).collect())
+    }
+
+    /// The business that the key is restricted to, where it is a single one that its owner is a member of.
+    pub fn only_business(&self) -> Option<BusinessId> {
+        let [place] = self.keyring.scopes.at(self.record.scope?)?.as_slice() else { return None };
+        let business = self.keyring.businesses.at(*place)?.id;
+        self.reach_into(business).map(|_| business)
     }
 
     /// Whether a request may come from `address`. A key with an allow-list refuses a request whose address nobody told.

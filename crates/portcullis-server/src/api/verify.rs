@@ -7,8 +7,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use portcullis_api::envelope::Success;
 use portcullis_api::problem::FieldError;
-use portcullis_api::verify::{Businesses, Decision, Verify, VerifyBatch};
+use portcullis_api::verify::{Businesses, Decision, RateLimit, Verify, VerifyBatch};
 use portcullis_core::decision::{self, Ask, Concerned, Presented};
+use portcullis_core::limits::MOST_COST;
 use portcullis_core::path;
 use portcullis_core::permission::{Action, Catalogue};
 
@@ -17,7 +18,9 @@ use super::body::JsonBody;
 use crate::app::App;
 use crate::caller::{KeysVerify, Operator, unavailable};
 use crate::error::Error;
-use crate::verify;
+use crate::metrics::Surface;
+use crate::verify::limiter::Charge;
+use crate::verify::{self, Decided, Question};
 
 /// The most questions of one batch.
 const MOST: usize = 100;
@@ -30,9 +33,9 @@ pub(crate) async fn one(
     JsonBody(question): JsonBody<Verify>,
 ) -> Result<Written<Decision<'static>>, Error> {
     let mut errors = Vec::new();
-    let ask = read(&app, &question, "", &mut errors);
+    let asked = read(&app, &question, "", &mut errors);
     Error::of(errors)?;
-    answer(&app, &question, &ask, |decision| write(&Success::of(decision))).map(Written::new)
+    answer(&app, &question, &asked, |decision| write(&Success::of(decision))).await.map(Written::new)
 }
 
 pub(crate) async fn batch(
@@ -44,41 +47,38 @@ pub(crate) async fn batch(
         return Err(Error::field("/requests", format!("must have 1 to {MOST} entries")));
     }
     let mut errors = Vec::new();
-    let asks: Vec<Ask> = (0..)
+    let asked: Vec<Question> = (0..)
         .zip(&batch.requests)
         .map(|(place, question)| read(&app, question, &format!("/requests/{place}"), &mut errors))
         .collect();
     Error::of(errors)?;
     let mut body = b"{\"success\":true,\"data\":[".to_vec();
-    for (place, (question, ask)) in batch.requests.iter().zip(&asks).enumerate() {
+    for (place, (question, asked)) in batch.requests.iter().zip(&asked).enumerate() {
         if place > 0 {
             body.push(b',');
         }
-        body.append(&mut answer(&app, question, ask, |decision| write(&decision))?);
+        body.append(&mut answer(&app, question, asked, |decision| write(&decision)).await?);
     }
     body.extend_from_slice(b"]}");
     Ok(Written::new(body))
 }
 
 /// Decides, and has the answer written while the state it was made on is at hand.
-fn answer(
+async fn answer(
     app: &App,
     question: &Verify,
-    ask: &Ask,
+    asked: &Question,
     written: impl FnOnce(Decision<'_>) -> Result<Vec<u8>, Error>,
 ) -> Result<Vec<u8>, Error> {
-    let answered = if question.explain {
-        verify::check_explained(app, ask, |decision, explanation| {
-            written(Decision { explanation: Some(explanation), ..wire(&app.catalogue, decision) })
-        })
-    } else {
-        verify::check(app, ask, |decision| written(wire(&app.catalogue, decision)))
-    };
-    answered.map_err(unavailable)?
+    let answered = verify::check(app, asked, |decided| {
+        let explanation = question.explain.then(|| decided.explanation());
+        written(Decision { explanation, ..wire(&app.catalogue, decided) })
+    });
+    answered.await.map_err(unavailable)?
 }
 
 /// Turns a question into what the decision asks, and notes in `errors` what cannot be asked.
-fn read(app: &App, question: &Verify, at: &str, errors: &mut Vec<FieldError>) -> Ask {
+fn read(app: &App, question: &Verify, at: &str, errors: &mut Vec<FieldError>) -> Question {
     let mut wrong =
         |member: &str, detail: String| errors.push(FieldError { pointer: format!("{at}/{member}"), detail });
     if let Some(gate) = &question.gate {
@@ -117,16 +117,23 @@ fn read(app: &App, question: &Verify, at: &str, errors: &mut Vec<FieldError>) ->
         .business_id
         .as_deref()
         .map_or(Concerned::None, |text| text.parse().map_or(Concerned::Nonexistent, Concerned::One));
+    let cost = question.cost.map_or(Some(1), |cost| u32::try_from(cost).ok().filter(|&cost| cost <= MOST_COST));
+    if cost.is_none() {
+        wrong("cost", format!("must be from 0 to {MOST_COST}: 0 asks without charging"));
+    }
+    // To explain is to ask without charging.
+    let charge = cost.filter(|&cost| cost > 0 && !question.explain).map_or(Charge::Nothing, Charge::Cost);
     let token: Presented = verify::present(app, question.token.expose());
-    Ask { token, business, permission, address, user_management }
+    Question { ask: Ask { token, business, permission, address, user_management }, surface: Surface::Verify, charge }
 }
 
-fn wire<'a>(catalogue: &'a Catalogue, decision: &decision::Decision<'a>) -> Decision<'a> {
+fn wire<'a>(catalogue: &'a Catalogue, decided: &Decided<'a>) -> Decision<'a> {
+    let decision = decided.decision;
     let key = decision.key;
     let reach = decision.reach();
     Decision {
         valid: decision.is_valid(),
-        code: decision.code().into(),
+        code: decision.code().name().into(),
         reason: decision.denial.and_then(decision::Denial::reason).map(Cow::Borrowed),
         message: decision.denial.map(|denial| denial.message().into()),
         key_id: key.map(|key| key.id()),
@@ -139,7 +146,13 @@ fn wire<'a>(catalogue: &'a Catalogue, decision: &decision::Decision<'a>) -> Deci
         user_management: key.map(|key| key.user_management()),
         expires_at: key.and_then(|key| key.expires_at()).map(Into::into),
         metadata: key.and_then(|key| serde_json::from_str(key.metadata().unwrap_or("{}")).ok()),
-        rate_limit: None,
+        rate_limit: decided.standing().map(|standing| RateLimit {
+            name: standing.name,
+            limit: standing.limit.into(),
+            remaining: standing.remaining.into(),
+            reset_at: standing.reset_at.into(),
+            retry_after: standing.retry_after_seconds,
+        }),
         explanation: None,
     }
 }

@@ -37,9 +37,12 @@ impl FromRequestParts<Arc<App>> for Known {
                 session_id: session.id,
                 platform_admin: session.platform_admin,
             }),
-            Anyone::ApiKey(token) => passed(app, &own_ask(token, parts), |decision| {
-                decision.key.map(|key| WhoAmI::ApiKey(Box::new(own_view(&key, &app.catalogue))))
-            })?,
+            Anyone::ApiKey(token) => {
+                passed(app, parts, &own_ask(token, parts), |decision| {
+                    decision.key.map(|key| WhoAmI::ApiKey(Box::new(own_view(&key, &app.catalogue))))
+                })
+                .await?
+            }
         }))
     }
 }

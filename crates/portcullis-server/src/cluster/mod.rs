@@ -2,6 +2,8 @@
 //!
 //! A server alone is simply the only follower of its own log, so one server and many run the same code.
 
+pub(crate) mod quotas;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -57,6 +59,11 @@ impl Node {
 
     pub(crate) fn is_current(&self) -> bool {
         self.current.load(Ordering::Relaxed) && !self.keyring.is_poisoned()
+    }
+
+    /// The number of the last edit that is in the memory.
+    pub(crate) fn applied(&self) -> i64 {
+        *self.applied.borrow()
     }
 
     /// Waits until an edit with this number is in the memory.

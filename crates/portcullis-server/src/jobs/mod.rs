@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub(crate) mod last_used;
 pub(crate) mod prune;
 pub(crate) mod revoke_unused;
 pub(crate) mod sign_head;
+pub(crate) mod write_uses;
 
 /// Waits until a job's next turn; `false` when the end is told instead.
 async fn next_turn(period: Duration, ended: &mut watch::Receiver<bool>) -> bool {

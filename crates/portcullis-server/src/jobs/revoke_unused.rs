@@ -27,6 +27,6 @@ pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
 
 async fn once(app: &App) -> Result<usize, Error> {
     // What was used a moment ago is not unused.
-    super::last_used::once(app).await?;
+    super::write_uses::all(app).await?;
     api_keys::revoke_unused(app).await
 }

@@ -9,6 +9,7 @@ pub(crate) mod attempts;
 pub mod audit;
 pub(crate) mod businesses;
 pub(crate) mod idempotency;
+pub(crate) mod limits;
 pub(crate) mod links;
 pub(crate) mod members;
 pub(crate) mod operator_keys;
@@ -21,6 +22,7 @@ pub(crate) mod roles;
 pub(crate) mod sessions;
 pub mod setup;
 pub(crate) mod text;
+pub(crate) mod usage;
 pub(crate) mod users;
 
 use portcullis_core::audit::{Actor, AuditEvent, Origin};

@@ -27,8 +27,6 @@ pub(crate) struct ApiKey {
     pub metadata: Option<String>,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
-    /// Right within a second.
-    pub last_used_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
     pub revoked_reason: Option<String>,
     pub rotated_to: Option<ApiKeyId>,
@@ -86,7 +84,6 @@ pub(super) struct Row {
     metadata: Option<String>,
     created_at: i64,
     expires_at: Option<i64>,
-    last_used_at: Option<i64>,
     revoked_at: Option<i64>,
     revoked_reason: Option<String>,
     rotated_to: Option<String>,
@@ -113,7 +110,6 @@ impl Row {
             metadata: self.metadata,
             created_at: Timestamp::from_millis(self.created_at),
             expires_at: instant(self.expires_at),
-            last_used_at: instant(self.last_used_at),
             revoked_at: instant(self.revoked_at),
             revoked_reason: self.revoked_reason,
             rotated_to: self.rotated_to.as_deref().map(typed).transpose()?,
@@ -259,18 +255,6 @@ impl Edit {
             .bind(id.to_string())
             .bind(at.as_millis())
             .bind(reason)
-            .execute(&mut **db)
-            .await)?;
-        Ok(())
-    }
-
-    /// When a key was last used. Uses are no edits: nothing a decision reads depends on them.
-    pub(crate) async fn set_last_used(&mut self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError> {
-        const SQL: &str =
-            "UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
-        on!(&mut self.engine, |db| sqlx::query(SQL)
-            .bind(id.to_string())
-            .bind(at.as_millis())
             .execute(&mut **db)
             .await)?;
         Ok(())

@@ -8,6 +8,13 @@ impl Edit {
         Ok(on!(&mut self.engine, |db| sqlx::query_scalar(SQL).bind(name).fetch_optional(&mut **db).await)?)
     }
 
+    pub(crate) async fn put_fact(&mut self, name: &str, fact: &str) -> Result<(), StoreError> {
+        const SQL: &str =
+            "INSERT INTO facts (name, fact) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET fact = excluded.fact";
+        on!(&mut self.engine, |db| sqlx::query(SQL).bind(name).bind(fact).execute(&mut **db).await)?;
+        Ok(())
+    }
+
     pub(crate) async fn insert_fact(&mut self, name: &str, fact: &str) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO facts (name, fact) VALUES ($1, $2)";
         on!(&mut self.engine, |db| sqlx::query(SQL).bind(name).bind(fact).execute(&mut **db).await)?;

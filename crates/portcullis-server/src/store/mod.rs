@@ -14,14 +14,17 @@ pub(crate) mod businesses;
 pub(crate) mod changes;
 pub(crate) mod facts;
 pub(crate) mod idempotent_calls;
+pub(crate) mod limits;
 pub(crate) mod links;
 pub(crate) mod members;
 pub(crate) mod operator_keys;
 pub(crate) mod policies;
 pub(crate) mod roles;
+mod rows;
 pub(crate) mod sessions;
 pub(crate) mod snapshot;
 pub(crate) mod users;
+pub(crate) mod uses;
 
 use std::path::Path;
 
@@ -69,6 +72,8 @@ pub enum StoreError {
     Missing,
     #[error("the database holds what this version cannot read: {0}")]
     Unreadable(String),
+    #[error("the disk is full, or the database may not grow")]
+    Full,
     #[error(transparent)]
     Database(sqlx::Error),
 }
@@ -78,10 +83,14 @@ impl From<sqlx::Error> for StoreError {
         match &error {
             sqlx::Error::Database(cause) if cause.is_unique_violation() => Self::Taken,
             sqlx::Error::RowNotFound => Self::Missing,
+            sqlx::Error::Database(cause) if cause.code().as_deref() == Some(SQLITE_FULL) => Self::Full,
             _ => Self::Database(error),
         }
     }
 }
+
+/// SQLite's code for a disk without room (`SQLITE_FULL`).
+const SQLITE_FULL: &str = "13";
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]

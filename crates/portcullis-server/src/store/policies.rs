@@ -59,7 +59,7 @@ impl Store {
     ) -> Result<Vec<(UserId, ApiKeyId)>, StoreError> {
         const SQL: &str = "SELECT user_id, id FROM api_keys k WHERE revoked_at IS NULL
             AND (expires_at IS NULL OR expires_at > $1) AND created_at < $2
-            AND CASE WHEN last_used_at IS NULL THEN $3 ELSE last_used_at END < $2
+            AND COALESCE((SELECT at FROM last_uses WHERE key_id = k.id), $3) < $2
             AND ($4 = '' OR EXISTS (SELECT 1 FROM api_key_businesses b WHERE b.key_id = k.id AND b.business_id = $4))
             LIMIT $5";
         let rows: Vec<(String, String)> = on!(&self.reader, |db| sqlx::query_as(SQL)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures_util::TryStreamExt;
 use portcullis_core::change::{
-    ApiKeyState, BusinessState, Change, MemberState, OperatorKeyState, RoleState, UserState,
+    ApiKeyState, BusinessState, Change, LimitsState, MemberState, OperatorKeyState, RoleState, UserState,
 };
 use portcullis_core::keyring::TOMBSTONE_DAYS;
 use portcullis_core::role::BuiltIn;
@@ -12,11 +12,12 @@ use portcullis_core::scope::BusinessScope;
 use portcullis_core::time::Timestamp;
 use portcullis_core::token::Environment;
 
-use super::{Store, StoreError, digest, from_json, instant, on, typed};
+use super::{Store, StoreError, digest, from_json, instant, limits, on, typed};
 
 #[derive(sqlx::FromRow)]
 struct KeyRow {
     id: String,
+    family_id: String,
     user_id: String,
     name: String,
     environment: String,
@@ -32,7 +33,7 @@ struct KeyRow {
 }
 
 const KEYS: &str =
-    "SELECT id, user_id, name, environment, digest, unrestricted, permissions, user_management, allowed_ips,
+    "SELECT id, family_id, user_id, name, environment, digest, unrestricted, permissions, user_management, allowed_ips,
     metadata, expires_at, revoked_at, imported FROM api_keys
     WHERE (revoked_at IS NULL OR revoked_at > $1) AND (expires_at IS NULL OR expires_at > $1)";
 
@@ -43,6 +44,7 @@ impl KeyRow {
         Ok(Change::ApiKeySet(Box::new(ApiKeyState {
             scope: if self.unrestricted { BusinessScope::Unrestricted } else { BusinessScope::Only(listed) },
             id: typed(&self.id)?,
+            family: typed(&self.family_id)?,
             digest: digest(&self.digest)?,
             user: typed(&self.user_id)?,
             name: self.name,
@@ -72,6 +74,7 @@ impl Store {
         const ROLES: &str = "SELECT id, permissions FROM roles ORDER BY id";
         const MEMBERS: &str = "SELECT user_id, business_id, role_id FROM memberships ORDER BY user_id, business_id";
         const SCOPES: &str = "SELECT key_id, business_id FROM api_key_businesses ORDER BY key_id, business_id";
+        const LIMITS: &str = "SELECT subject, per_minute, per_second, named, quota_per_day, quota_per_month FROM limits ORDER BY subject";
         const OPERATORS: &str = "SELECT id, digest, grants, revoked_at IS NOT NULL FROM operator_keys ORDER BY id";
 
         let oldest = now.plus_days(-TOMBSTONE_DAYS).as_millis();
@@ -113,6 +116,11 @@ impl Store {
                     OperatorKeyState { id: typed(&id)?, digest: digest(&bytes)?, grants: from_json(&grants)?, revoked };
                 take(Change::OperatorKeySet(state))?;
             }
+            let mut limits = sqlx::query_as::<_, limits::Row>(LIMITS).fetch(&mut *view);
+            while let Some(row) = limits.try_next().await? {
+                take(Change::LimitsSet(LimitsState { subject: typed(&row.subject)?, limits: row.limits()? }))?;
+            }
+            drop(limits);
             Ok(seq)
         })
     }

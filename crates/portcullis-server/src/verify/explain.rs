@@ -2,6 +2,8 @@
 //!
 //! The outcomes follow from the decision itself, so an explanation can never disagree with it; only the words are made here.
 
+use std::cmp::Ordering;
+
 use portcullis_api::time::Time;
 use portcullis_api::verify::Explained;
 use portcullis_core::decision::{Ask, Concerned, Decision, Denial};
@@ -9,16 +11,31 @@ use portcullis_core::keyring::Key;
 use portcullis_core::permission::{Catalogue, Grant, Permission, PermissionSet};
 use portcullis_core::time::Timestamp;
 
+use super::Standing;
+
 const RULES: [&str; 9] =
     ["token", "key", "life", "owner", "address", "rate_limit", "business", "permission", "user_management"];
 
-pub(super) fn explain(decision: &Decision<'_>, ask: &Ask, catalogue: &Catalogue, now: Timestamp) -> Vec<Explained> {
+pub(super) fn explain(
+    decision: &Decision<'_>,
+    ask: &Ask,
+    catalogue: &Catalogue,
+    standing: Option<&Standing>,
+    now: Timestamp,
+) -> Vec<Explained> {
     let failed = decision.denial.map_or(usize::MAX, Denial::rule);
+    // A quota is a part of rule 6, and is asked when the others have passed.
+    let asked_last = decision.denial == Some(Denial::Quota);
     let explained = |(number, rule): (usize, &&str)| {
+        let detail = || match number {
+            6 => limits(standing),
+            _ => detail(number, decision, ask, catalogue, now),
+        };
         let (outcome, detail) = match number.cmp(&failed) {
-            std::cmp::Ordering::Less => ("passed", detail(number, decision, ask, catalogue, now)),
-            std::cmp::Ordering::Equal => ("failed", detail(number, decision, ask, catalogue, now)),
-            std::cmp::Ordering::Greater => ("skipped", "an earlier rule failed".to_owned()),
+            Ordering::Less => ("passed", detail()),
+            Ordering::Equal => ("failed", detail()),
+            Ordering::Greater if asked_last => ("passed", detail()),
+            Ordering::Greater => ("skipped", "an earlier rule failed".to_owned()),
         };
         Explained { rule: (*rule).to_owned(), outcome: outcome.to_owned(), detail }
     };
@@ -47,7 +64,6 @@ fn detail(number: usize, decision: &Decision<'_>, ask: &Ask, catalogue: &Catalog
         }
         4 => format!("{} is {}", key.user(), if key.owner_is_disabled() { "disabled" } else { "active" }),
         5 => address(&key, ask),
-        6 => "no limit is enforced on the key".to_owned(),
         7 => business(&key, ask),
         8 => ask
             .permission
@@ -56,6 +72,17 @@ fn detail(number: usize, decision: &Decision<'_>, ask: &Ask, catalogue: &Catalog
             (false, _) => "the request is not for the owner's account".to_owned(),
             (true, has) => format!("the request is for the owner's account; user_management: {has}"),
         },
+    }
+}
+
+fn limits(standing: Option<&Standing>) -> String {
+    let Some(standing) = standing else { return "no limit is enforced on the key".to_owned() };
+    let Standing { name, limit, remaining, reset_seconds, .. } = standing;
+    let stands = format!("the tightest is `{name}`: {remaining} of {limit} left, more in {reset_seconds} s");
+    match standing.retry_after_seconds {
+        Some(0) => stands,
+        Some(seconds) => format!("{stands}; there is room in {seconds} s"),
+        None => format!("{stands}; it never lets in so much at once"),
     }
 }
 

@@ -2,43 +2,117 @@
 
 pub(crate) mod credentials;
 mod explain;
-pub(crate) mod last_used;
+pub(crate) mod limiter;
+mod meter;
+pub(crate) mod quotas;
+pub(crate) mod uses;
 
 use portcullis_api::verify::Explained;
-use portcullis_core::decision::{Ask, Decision, Presented, Room, decide};
+use portcullis_core::decision::{Ask, Decision, Presented, decide};
 use portcullis_core::id::OperatorKeyId;
+use portcullis_core::limits::Subject;
 use portcullis_core::operator::OperatorGrants;
+use portcullis_core::time::Timestamp;
 use portcullis_core::token::WellFormed;
 
 use crate::app::App;
+use crate::cluster;
+use crate::metrics::Surface;
+use crate::store::StoreError;
+use limiter::Charge;
+use meter::Meter;
+pub(crate) use meter::{Policy, Standing};
+use uses::LastUse;
 
-/// The node's memory is not to be trusted, so nobody is told yes or no.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the node's memory is being read anew")]
-pub(crate) struct NoMemory;
+/// A decision waits so often at most for a part of a quota that others then take away from it.
+const PATIENCE: usize = 64;
 
-/// Decides, and gives the decision to `answer`, which sees the state it was made on.
-pub(crate) fn check<T>(app: &App, ask: &Ask, answer: impl FnOnce(&Decision<'_>) -> T) -> Result<T, NoMemory> {
-    let keyring = app.node.keyring().ok_or(NoMemory)?;
-    let now = app.clock.now();
-    let decision = decide(&keyring, ask, now, |key| {
-        app.last_used.note(key.id(), now);
-        Room::Free
-    });
-    Ok(answer(&decision))
+/// Why nobody is told yes or no.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoDecision {
+    #[error("the node's memory is being read anew")]
+    NoMemory,
+    #[error("a part of a quota cannot be taken from the database: {0}")]
+    NoQuota(#[from] StoreError),
+    #[error("others were quicker to use every part of a quota that was taken from the database")]
+    Crowded,
 }
 
-/// Like [`check`], with the nine rules explained; nothing is charged.
-pub(crate) fn check_explained<T>(
+/// What is to be decided, who asks, and what it costs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question {
+    pub(crate) ask: Ask,
+    pub(crate) surface: Surface,
+    pub(crate) charge: Charge,
+}
+
+/// A decision, the state it was made on, and how the limits stand after it.
+#[derive(Debug)]
+pub(crate) struct Decided<'a> {
+    pub(crate) decision: &'a Decision<'a>,
+    ask: &'a Ask,
+    now: Timestamp,
+    meter: &'a Meter<'a>,
+    app: &'a App,
+}
+
+impl Decided<'_> {
+    /// How the tightest limit stands. `None` where the request came to none: the key is not live.
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        self.meter.standing(self.decision.key?.keyring())
+    }
+
+    /// All limits that the request came to.
+    pub(crate) fn policies(&self) -> Vec<Policy> {
+        self.decision.key.map_or_else(Vec::new, |key| self.meter.policies(key.keyring()))
+    }
+
+    /// How each of the nine rules went.
+    pub(crate) fn explanation(&self) -> Vec<Explained> {
+        explain::explain(self.decision, self.ask, &self.app.catalogue, self.standing().as_ref(), self.now)
+    }
+}
+
+/// Decides, charges and counts, and then gives the decision to `answer`, which sees the state it was made on.
+pub(crate) async fn check<T>(
     app: &App,
-    ask: &Ask,
-    answer: impl FnOnce(&Decision<'_>, Vec<Explained>) -> T,
-) -> Result<T, NoMemory> {
-    let keyring = app.node.keyring().ok_or(NoMemory)?;
+    question: &Question,
+    answer: impl FnOnce(&Decided<'_>) -> T,
+) -> Result<T, NoDecision> {
     let now = app.clock.now();
-    let decision = decide(&keyring, ask, now, |_| Room::Free);
-    let explanation = explain::explain(&decision, ask, &app.catalogue, now);
-    Ok(answer(&decision, explanation))
+    let mut meter = Meter::new(app, question.charge, now);
+    for _ in 0..PATIENCE {
+        {
+            let keyring = app.node.keyring().ok_or(NoDecision::NoMemory)?;
+            let decision = decide(&keyring, &question.ask, now, &mut meter);
+            if meter.wanted.is_none() {
+                count(app, question, &decision, now);
+                return Ok(answer(&Decided { decision: &decision, ask: &question.ask, now, meter: &meter, app }));
+            }
+        }
+        if let Some(wanted) = meter.wanted.take() {
+            cluster::quotas::take(app, &wanted).await?;
+        }
+    }
+    Err(NoDecision::Crowded)
+}
+
+/// Counts a decision, for those whom it concerns. What only looks is no use of a key.
+fn count(app: &App, question: &Question, decision: &Decision<'_>, now: Timestamp) {
+    let code = decision.code();
+    app.metrics.decided(question.surface, code);
+    let (Some(key), Charge::Cost(_)) = (decision.key, question.charge) else { return };
+    if !app.config.metering {
+        return;
+    }
+    // A key is used when it comes as far as its limits: before that it is dead, or in the wrong place.
+    let live = decision.denial.is_none_or(|denial| denial.rule() >= 6);
+    let last_use = live.then_some(LastUse { at: now, address: question.ask.address });
+    app.uses.count(Subject::ApiKey(key.id()), code, now, last_use);
+    app.uses.count(Subject::User(key.user()), code, now, None);
+    if let Some(business) = decision.concerned {
+        app.uses.count(Subject::Business(business), code, now, None);
+    }
 }
 
 /// Rule 1, and the digest that the key is looked up by. A text of another form is hashed only where keys were imported, and
@@ -60,8 +134,8 @@ pub(crate) fn is_operator_token(app: &App, text: &str) -> bool {
 }
 
 /// The live operator key that this text is the token of.
-pub(crate) fn operator(app: &App, text: &str) -> Result<Option<(OperatorKeyId, OperatorGrants)>, NoMemory> {
-    let keyring = app.node.keyring().ok_or(NoMemory)?;
+pub(crate) fn operator(app: &App, text: &str) -> Result<Option<(OperatorKeyId, OperatorGrants)>, NoDecision> {
+    let keyring = app.node.keyring().ok_or(NoDecision::NoMemory)?;
     let Ok(token) = WellFormed::parse(text, &app.operator_prefix) else { return Ok(None) };
     Ok(keyring.find_operator(&app.pepper.digest(&token)))
 }

@@ -28,10 +28,11 @@ async fn a_key_has_what_it_was_given_and_the_defaults_of_the_rest() {
     let expected = json!({
         "id": key["id"], "family_id": key["family_id"], "hint": key["hint"], "name": "K", "environment": "live",
         "prefix": "ak_live_", "status": "active", "user_id": ann, "business_scope": "unrestricted", "permissions": "inherit",
-        "user_management": false, "allowed_ips": [], "metadata": {}, "rate_limit": null,
-        "created_at": "2026-11-20T19:30:00Z", "expires_at": null, "last_used_at": null, "revoked_at": null,
+        "user_management": false, "allowed_ips": [], "metadata": {},
+        "rate_limit": {"per_minute": 100_000_000, "per_second": 100_000_000},
+        "created_at": "2026-11-20T19:30:00Z", "expires_at": null, "last_used_at": null, "last_used_address": null, "revoked_at": null,
         "revoked_reason": null, "rotated_to": null, "rotated_from": null, "rotation_due_at": "2027-02-18T19:30:00Z",
-        "usage": null});
+        "usage": {"last_24h": 0, "last_7d": 0, "last_30d": 0}});
     assert_eq!(*key, expected);
 
     let wanted = json!({"name": "Zapier Integration - Dental Clinic", "environment": "test",

@@ -36,7 +36,7 @@ impl Place {
 async fn what_is_left_out_stays_and_null_clears() {
     let at = place().await;
     let key = at.key(json!({"metadata": {"a": 1}, "allowed_ips": ["10.0.0.0/8"]})).await;
-    let question = json!({"token": key.token, "ip_address": "10.1.1.1"});
+    let question = json!({"token": key.token, "ip_address": "10.1.1.1", "cost": 0});
     let before = at.server.verify(&question).await;
     let same = at.patch(&key, json!({})).await.ok();
     assert_eq!((&same["name"], &same["metadata"]), (&json!("K"), &json!({"a": 1})));

@@ -34,7 +34,8 @@ async fn an_unrestricted_key_that_inherits_may_all_that_its_owner_may_everywhere
 async fn a_restricted_key_reaches_its_businesses_and_no_other() {
     let (server, ann, clinic, shop) = with_owner().await;
     let key = server.key(&ann, &json!({"name": "Only one", "business_scope": {"only": [clinic]}})).await;
-    let at = async |business: &str| server.verify(&json!({"token": key.token, "business_id": business})).await;
+    let at =
+        async |business: &str| server.verify(&json!({"token": key.token, "business_id": business, "cost": 0})).await;
     assert_eq!(outcome(&at(&clinic).await), ("VALID", None));
     let elsewhere = at(&shop).await;
     assert_eq!(outcome(&elsewhere), ("PERMISSION_DENIED", Some("business")));

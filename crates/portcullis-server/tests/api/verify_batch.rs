@@ -10,10 +10,10 @@ async fn answers_come_in_the_order_of_the_questions_and_are_those_of_verify() {
     let (ann, clinic) = server.owner_of("ann@example.com", "Dental Clinic").await;
     let key = server.key(&ann, &json!({"name": "K", "permissions": ["calls:read"], "metadata": {"a": "\"b\""}})).await;
     let questions = json!([
-        {"token": key.token},
+        {"token": key.token, "cost": 0},
         {"token": "x"},
-        {"token": key.token, "permission": "calls:write"},
-        {"token": key.token, "permission": "calls:read", "business_id": clinic},
+        {"token": key.token, "permission": "calls:write", "cost": 0},
+        {"token": key.token, "permission": "calls:read", "business_id": clinic, "cost": 0},
     ]);
     let answers = server.op_post("/verify/batch", &json!({"requests": questions})).await.ok();
     let mut one_by_one = Vec::new();

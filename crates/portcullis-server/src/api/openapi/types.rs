@@ -8,10 +8,12 @@ use portcullis_api::audit_events::{AuditEvent, AuditHead};
 use portcullis_api::businesses::{Business, Member, Role};
 use portcullis_api::catalogue::Catalogue;
 use portcullis_api::envelope::Done;
+use portcullis_api::limits::Limits;
 use portcullis_api::links::{AcceptedInvitation, Invitation, IssuedInvitation, PasswordLink};
 use portcullis_api::operator_keys::{IssuedOperatorKey, OperatorKey};
 use portcullis_api::policies::Policy;
 use portcullis_api::sessions::{Session, SignedIn};
+use portcullis_api::usage::Usage;
 use portcullis_api::users::User;
 use portcullis_api::verify::Decision;
 use portcullis_api::whoami::WhoAmI;
@@ -78,6 +80,7 @@ shown!(
     IssuedApiKey,
     IssuedInvitation,
     IssuedOperatorKey,
+    Limits,
     Member,
     OperatorKey,
     PasswordLink,
@@ -86,6 +89,7 @@ shown!(
     RotatedApiKey,
     Session,
     SignedIn,
+    Usage,
     User,
     WhoAmI,
 );

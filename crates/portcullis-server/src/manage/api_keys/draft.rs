@@ -75,7 +75,6 @@ impl Draft {
             metadata: self.metadata,
             created_at: now,
             expires_at: self.expires_at,
-            last_used_at: None,
             revoked_at: None,
             revoked_reason: None,
             rotated_to: None,

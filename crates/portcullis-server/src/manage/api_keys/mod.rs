@@ -5,6 +5,7 @@ mod draft;
 mod import;
 mod list;
 mod rotate;
+mod shown;
 mod unused;
 mod update;
 
@@ -29,6 +30,7 @@ use crate::store::api_keys::Status;
 pub(crate) use import::import;
 pub(crate) use list::{list, list_of_business};
 pub(crate) use rotate::rotate;
+pub(crate) use shown::{Shown, shown};
 pub(crate) use unused::revoke_unused;
 pub(crate) use update::update;
 
@@ -148,6 +150,7 @@ fn check_live(key: &ApiKey, now: Timestamp) -> Result<(), Error> {
 fn state(key: &ApiKey, digest: Digest) -> ApiKeyState {
     ApiKeyState {
         id: key.id,
+        family: key.family,
         digest,
         user: key.user,
         name: key.name.clone(),

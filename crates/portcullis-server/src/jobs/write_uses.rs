@@ -1,0 +1,100 @@
+//! Writes what was counted to the database, each second; gives back the memory of what nobody uses; and keeps room in the spool.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_core::limits::Subject;
+use tokio::sync::watch;
+
+use super::next_turn;
+use crate::app::App;
+use crate::spool::SHARDS;
+use crate::store::StoreError;
+use crate::store::uses::{HourOfUse, LastUse};
+use crate::verify::uses::{Counted, Counts, hour_of};
+
+const EVERY: Duration = Duration::from_secs(1);
+/// How many blocks one transaction writes at most. What waits is counted all the same, and read from the spool; and whoever wants
+/// the one writer waits no longer than that.
+const MOST: usize = 4_096;
+
+pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
+    let mut turn = 0;
+    while next_turn(EVERY, &mut ended).await {
+        turn = (turn + 1) % SHARDS;
+        if let Err(error) = once(&app, turn).await {
+            app.metrics.uses_not_written.inc();
+            tracing::warn!(%error, "cannot write what was counted; it stays in the spool, and is written when this is over");
+        }
+        tidy(&app, turn).await;
+    }
+}
+
+/// Writes everything that there is to write now.
+pub(crate) async fn all(app: &App) -> Result<(), StoreError> {
+    while once(app, 0).await? == MOST {}
+    Ok(())
+}
+
+/// One transaction, beginning with this shard, so that none is always last. Returns how many blocks it wrote.
+async fn once(app: &App, first: usize) -> Result<usize, StoreError> {
+    let books = app.uses.books.write().await;
+    let taken = app.uses.take_dirty(MOST, first);
+    if taken.is_empty() {
+        return Ok(0);
+    }
+    let done = write(app, &taken).await;
+    match &done {
+        Ok(()) => {
+            app.uses.written(&taken);
+            app.metrics.uses_written.inc_by(u64::try_from(taken.len()).unwrap_or(0));
+        }
+        Err(_) => app.uses.not_written(&taken),
+    }
+    drop(books);
+    done.map(|()| taken.len())
+}
+
+async fn write(app: &App, taken: &[Counted]) -> Result<(), StoreError> {
+    let wide = |counts: Counts| counts.map(i64::from);
+    // What a dead process left so long ago that its hour is forgotten could be counted twice.
+    let oldest = hour_of(app.clock.now().plus_days(-i64::from(app.config.usage.by_hour_days)));
+    let hours: Vec<HourOfUse> = taken
+        .iter()
+        .filter(|counted| counted.written.is_some() || counted.hour >= oldest)
+        .map(|counted| HourOfUse {
+            subject: counted.subject,
+            hour: counted.hour.into(),
+            source: counted.source,
+            counts: wide(counted.counts),
+            written: counted.written.map(wide),
+        })
+        .collect();
+    let last_uses: Vec<LastUse> = taken.iter().filter_map(last_use).collect();
+    let mut edit = app.store.edit().await?;
+    edit.add_uses(&hours).await?;
+    edit.set_last_uses(&last_uses).await?;
+    edit.commit().await
+}
+
+fn last_use(counted: &Counted) -> Option<LastUse> {
+    let Subject::ApiKey(key) = counted.subject else { return None };
+    let last_use = counted.last_use?;
+    Some(LastUse { key, at: last_use.at, address: last_use.address.map(|address| address.to_string()) })
+}
+
+/// A part of the memory in each turn, and the disk's own work on a thread that may wait.
+async fn tidy(app: &Arc<App>, turn: usize) {
+    let now = app.clock.now();
+    app.limiter.sweep(turn, now);
+    app.quotas.sweep(turn, now);
+    app.uses.sweep(turn, now);
+    let arena = Arc::clone(&app.arena);
+    let done = tokio::task::spawn_blocking(move || {
+        arena.grow_ahead();
+        arena.sync()
+    });
+    if let Ok(Err(error)) = done.await {
+        tracing::warn!(%error, "cannot write the spool to the disk; a power failure now would cost more than a second of counts");
+    }
+}

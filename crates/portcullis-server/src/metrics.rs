@@ -1,0 +1,210 @@
+//! What is measured for Prometheus. Nothing here is labelled by a key, a user or a business.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use portcullis_core::decision::Code;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::app::App;
+
+/// Where a request is decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Surface {
+    /// `POST /verify` and `/verify/batch`.
+    Verify,
+    /// Portcullis's own API, guarded like any other.
+    Own,
+}
+
+impl Surface {
+    const ALL: [Self; 2] = [Self::Verify, Self::Own];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Own => "own",
+        }
+    }
+}
+
+/// A text that was there when the program was compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Word(&'static str);
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        encoder.write_str(self.0)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabels {
+    code: Word,
+    surface: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    part: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: Word,
+}
+
+/// Which part of the API a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Verify,
+    WhoAmI,
+    Manage,
+    Other,
+}
+
+impl Part {
+    const ALL: [Self; 4] = [Self::Verify, Self::WhoAmI, Self::Manage, Self::Other];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::WhoAmI => "whoami",
+            Self::Manage => "manage",
+            Self::Other => "other",
+        }
+    }
+
+    pub(crate) fn of(path: &str) -> Self {
+        match path.strip_prefix("/api/v1/") {
+            Some(path) if path.starts_with("verify") => Self::Verify,
+            Some("whoami") => Self::WhoAmI,
+            Some(_) => Self::Manage,
+            None => Self::Other,
+        }
+    }
+}
+
+/// See the module's own words.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    decisions: [[Counter; Code::ALL.len()]; Surface::ALL.len()],
+    requests: [Histogram; Part::ALL.len()],
+    pub(crate) uses_written: Counter,
+    pub(crate) uses_not_written: Counter,
+    state: State,
+}
+
+/// What is looked up when somebody asks.
+#[derive(Debug, Default)]
+struct State {
+    keys: Gauge,
+    ready: Gauge,
+    applied: Gauge,
+    limits_in_use: Gauge,
+    counted_in: Gauge,
+    unwritten: Gauge,
+    spool_bytes: Gauge,
+    spool_volatile: Gauge,
+}
+
+/// From 50 microseconds to 1.6 seconds, each twice the one before.
+const BUCKETS: (f64, f64, u16) = (0.000_05, 2.0, 16);
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("portcullis");
+        let decisions = Family::<DecisionLabels, Counter>::default();
+        let requests = Family::<RequestLabels, Histogram>::new_with_constructor(|| {
+            let (first, factor, count) = BUCKETS;
+            Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(first, factor, count))
+        });
+        let of = |surface: Surface, code: Code| {
+            let labels = DecisionLabels { code: Word(code.name()), surface: Word(surface.name()) };
+            decisions.get_or_create(&labels).clone()
+        };
+        let build = Family::<BuildLabels, Gauge>::default();
+        build.get_or_create(&BuildLabels { version: Word(env!("CARGO_PKG_VERSION")) }).set(1);
+        let metrics = Self {
+            decisions: Surface::ALL.map(|surface| Code::ALL.map(|code| of(surface, code))),
+            requests: Part::ALL.map(|part| requests.get_or_create(&RequestLabels { part: Word(part.name()) }).clone()),
+            uses_written: Counter::default(),
+            uses_not_written: Counter::default(),
+            state: State::default(),
+            registry: Registry::default(),
+        };
+        registry.register("decisions", "Decisions, by code and by where they were asked for", decisions);
+        registry.register_with_unit(
+            "request_duration",
+            "From a request's head to its answer, by part of the API",
+            Unit::Seconds,
+            requests,
+        );
+        registry.register("build", "The version that runs", build);
+        registry.register("uses_written", "Blocks of counts that went to the database", metrics.uses_written.clone());
+        registry.register(
+            "uses_write_failures",
+            "Times that counts could not be written; they stay in the spool",
+            metrics.uses_not_written.clone(),
+        );
+        metrics.state.register(&mut registry);
+        Self { registry, ..metrics }
+    }
+}
+
+impl State {
+    fn register(&self, registry: &mut Registry) {
+        let mut gauge = |name: &str, help: &str, gauge: &Gauge| registry.register(name, help, gauge.clone());
+        gauge("keyring_keys", "Keys in memory, those that ended lately among them", &self.keys);
+        gauge("node_ready", "Whether this node takes requests", &self.ready);
+        gauge("change_applied", "The number of the last edit that this node has in memory", &self.applied);
+        gauge("limits_in_use", "Keys, users and businesses with a request in their windows", &self.limits_in_use);
+        gauge("uses_counted_in", "Keys, users and businesses counted in this hour", &self.counted_in);
+        gauge("uses_unwritten", "Blocks of counts that the database has not heard of", &self.unwritten);
+        gauge("spool_bytes", "The size of the spool", &self.spool_bytes);
+        gauge(
+            "spool_volatile",
+            "Whether some of what is counted would be lost with the process: the spool could not grow",
+            &self.spool_volatile,
+        );
+    }
+}
+
+impl Metrics {
+    pub(crate) fn decided(&self, surface: Surface, code: Code) {
+        if let Some(counter) = self.decisions.get(surface as usize).and_then(|codes| codes.get(code as usize)) {
+            counter.inc();
+        }
+    }
+
+    pub(crate) fn answered(&self, part: Part, took: Duration) {
+        if let Some(histogram) = self.requests.get(part as usize) {
+            histogram.observe(took.as_secs_f64());
+        }
+    }
+
+    /// Everything, as Prometheus reads it (OpenMetrics 1.0).
+    pub(crate) fn text(&self, app: &App) -> Result<String, std::fmt::Error> {
+        let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let (counted_in, unwritten) = app.uses.len();
+        let state = &self.state;
+        state.keys.set(app.node.keyring().map_or(0, |keyring| whole(keyring.len())));
+        state.ready.set(app.is_ready().into());
+        state.applied.set(app.node.applied());
+        state.limits_in_use.set(whole(app.limiter.len()));
+        state.counted_in.set(whole(counted_in));
+        state.unwritten.set(whole(unwritten));
+        state.spool_bytes.set(whole(app.arena.bytes()));
+        state.spool_volatile.set(app.arena.is_volatile().into());
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

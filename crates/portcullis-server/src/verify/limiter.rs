@@ -1,0 +1,244 @@
+//! Rate limits on this node: the algebra of `portcullis_core::window` on blocks of the spool.
+//!
+//! What has limits has a block only while it is in use. All windows that a request falls under are checked, then all are charged,
+//! while nobody else can look at any of them.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use portcullis_core::limits::{MOST_LIMITS, Subject};
+use portcullis_core::time::Timestamp;
+use portcullis_core::window::{Fit, History, Look, Window, words_for};
+
+use crate::clock::Clock;
+use crate::spool::{Arena, Block, BySubject, HEAD, Held, OWN, Shards, Use, dedicate, dedication, get, set};
+
+/// The two windows of every key, and the named ones.
+const MOST_WINDOWS: usize = 2 + MOST_LIMITS;
+
+/// The windows of one subject.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Windows {
+    pub(super) subject: Subject,
+    list: [Window; MOST_WINDOWS],
+    count: usize,
+}
+
+impl Windows {
+    pub(super) fn of(subject: Subject, windows: impl IntoIterator<Item = Window>) -> Self {
+        let mut list = [Window { limit: 0, millis: 0 }; MOST_WINDOWS];
+        let mut count = 0;
+        for (place, window) in list.iter_mut().zip(windows) {
+            *place = window;
+            count += 1;
+        }
+        Self { subject, list, count }
+    }
+
+    fn list(&self) -> &[Window] {
+        self.list.get(..self.count).unwrap_or(&[])
+    }
+
+    fn longest_millis(&self) -> u32 {
+        self.list().iter().map(|window| window.millis).max().unwrap_or(0)
+    }
+}
+
+/// How the tightest of all windows stands: the one that refuses for the longest time, or leaves the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) limit: u32,
+    pub(crate) remaining: u32,
+    /// When there will be more room, in milliseconds from now.
+    pub(crate) next_millis: u64,
+    pub(crate) fit: Fit,
+    /// Which subject, of those that were asked about, and which of its windows.
+    pub(super) place: (usize, usize),
+}
+
+impl Standing {
+    fn new(window: Window, look: Look, charged: u32, place: (usize, usize)) -> Self {
+        let next_millis = look.next_millis.unwrap_or(if charged > 0 { window.millis.into() } else { 0 });
+        let remaining = window.limit.saturating_sub(look.taken);
+        Self { limit: window.limit, remaining, next_millis, fit: look.fit, place }
+    }
+
+    /// The tighter of two comes first.
+    fn order(&self) -> (std::cmp::Reverse<u64>, u32, std::cmp::Reverse<u64>) {
+        let wait = match self.fit {
+            Fit::Now => 0,
+            Fit::After(millis) => millis,
+            Fit::Never => u64::MAX,
+        };
+        (std::cmp::Reverse(wait), self.remaining, std::cmp::Reverse(self.next_millis))
+    }
+}
+
+/// What is charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Charge {
+    /// Only whether there is room for one is asked.
+    Nothing,
+    Cost(u32),
+}
+
+impl Charge {
+    pub(super) const fn asked(self) -> u32 {
+        match self {
+            Self::Nothing => 1,
+            Self::Cost(cost) => cost,
+        }
+    }
+
+    pub(super) const fn charged(self) -> u32 {
+        match self {
+            Self::Nothing => 0,
+            Self::Cost(cost) => cost,
+        }
+    }
+}
+
+/// See the module's own words.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    arena: Arc<Arena>,
+    shards: Shards<BySubject>,
+}
+
+impl Limiter {
+    pub(crate) fn new(arena: Arc<Arena>, recovered: &[(Subject, Block)]) -> Self {
+        let limiter = Self { arena, shards: Shards::default() };
+        for &(subject, block) in recovered {
+            limiter.recover(subject, block);
+        }
+        limiter
+    }
+
+    /// Goes on with a block that was there at the start. Of two for one subject, the process was killed between making the
+    /// greater one and giving the other back: the one that knows the later request has all that the other has.
+    fn recover(&self, subject: Subject, block: Block) {
+        let Some(history) = History::recover(self.history_words(block)) else { return self.arena.free(block) };
+        let mut shard = self.shards.of(subject);
+        let Some(before) = shard.put(&self.arena, subject, block) else { return };
+        let other = History::at(self.history_words(before));
+        let sizes = (self.arena.words(before).len(), self.arena.words(block).len());
+        if (other.last(), sizes.0) > (history.last(), sizes.1) {
+            shard.put(&self.arena, subject, before);
+            self.arena.free(block);
+        } else {
+            self.arena.free(before);
+        }
+    }
+
+    /// Looks whether all windows have room, and charges all of them if so. `None` where there are no windows.
+    pub(super) fn ask(&self, all: &[Windows], charge: Charge, now: Timestamp, clock: &Clock) -> Option<Standing> {
+        let mut held = self.shards.hold(all.iter().map(|windows| windows.subject));
+        let mut now = now;
+        // Somebody who read the clock later may have been here first; and a clock may be set back.
+        let last =
+            all.iter().filter_map(|windows| self.found(&mut held, windows.subject)).map(|history| history.last()).max();
+        if last.is_some_and(|last| last > now) {
+            now = clock.now();
+        }
+        let mut tightest: Option<Standing> = None;
+        for (subject, windows) in all.iter().enumerate() {
+            let history = self.ready(&mut held, windows, charge, now);
+            for (place, &window) in windows.list().iter().enumerate() {
+                let look = history.map_or(window.look_at_nothing(charge.asked()), |history| {
+                    history.look(window, charge.asked(), now)
+                });
+                let standing = Standing::new(window, look, charge.charged(), (subject, place));
+                tightest = Some(
+                    tightest.map_or(standing, |other| if standing.order() < other.order() { standing } else { other }),
+                );
+            }
+        }
+        let mut tightest = tightest?;
+        if tightest.fit == Fit::Now && charge.charged() > 0 {
+            for windows in all {
+                self.charge(&mut held, windows, charge.charged(), now);
+            }
+            tightest.remaining = tightest.remaining.saturating_sub(charge.charged());
+        }
+        Some(tightest)
+    }
+
+    /// Gives back what nobody asked for lately, in one of the shards.
+    pub(crate) fn sweep(&self, number: usize, now: Timestamp) {
+        let mut shard = self.shards.lock(number);
+        let idle =
+            |block: &Block| History::at(self.history_words(*block)).is_idle(get(self.arena.words(*block), OWN), now);
+        let blocks: Vec<Block> = shard.blocks().filter(idle).collect();
+        for block in blocks {
+            if let Some((_, subject)) = dedication(self.arena.words(block)) {
+                shard.take(subject, block);
+            }
+            self.arena.free(block);
+        }
+    }
+
+    /// How many keys, users and businesses have a block now.
+    pub(crate) fn len(&self) -> usize {
+        self.shards.each().map(|shard| shard.len()).sum()
+    }
+
+    fn found(&self, held: &mut Held<'_, BySubject>, subject: Subject) -> Option<History<'_>> {
+        Some(History::at(self.history_words(held.of(subject)?.find(&self.arena, subject)?)))
+    }
+
+    /// The history of a subject that has one, made fit for these windows and this cost.
+    fn ready(
+        &self,
+        held: &mut Held<'_, BySubject>,
+        windows: &Windows,
+        charge: Charge,
+        now: Timestamp,
+    ) -> Option<History<'_>> {
+        let history = self.found(held, windows.subject)?;
+        if history.last() > now {
+            history.step_back(now);
+        }
+        if history.suits(windows.list(), charge.charged(), now) {
+            return Some(history);
+        }
+        Some(self.enlarge(held, windows, Some(history), charge.charged(), now))
+    }
+
+    /// Makes a history with room for what is remembered, for `cost` more, and for as much again.
+    fn enlarge(
+        &self,
+        held: &mut Held<'_, BySubject>,
+        windows: &Windows,
+        old: Option<History<'_>>,
+        cost: u32,
+        now: Timestamp,
+    ) -> History<'_> {
+        let events = old.map_or(0, |old| old.events(windows.list(), now));
+        let block = self.arena.take(HEAD + words_for(windows.list(), (events + cost).saturating_mul(2)));
+        let history = History::begin(self.history_words(block), windows.list());
+        if let Some(old) = old {
+            history.absorb(&old);
+        }
+        let words = self.arena.words(block);
+        set(words, OWN, windows.longest_millis());
+        dedicate(words, Use::Windows, windows.subject);
+        if let Some(shard) = held.of(windows.subject)
+            && let Some(before) = shard.put(&self.arena, windows.subject, block)
+        {
+            self.arena.free(before);
+        }
+        history
+    }
+
+    fn charge(&self, held: &mut Held<'_, BySubject>, windows: &Windows, cost: u32, now: Timestamp) {
+        if windows.list().is_empty() {
+            return;
+        }
+        let history = self.found(held, windows.subject).unwrap_or_else(|| self.enlarge(held, windows, None, cost, now));
+        history.charge(windows.list(), cost, now);
+    }
+
+    fn history_words(&self, block: Block) -> &[AtomicU32] {
+        self.arena.words(block).get(HEAD..).unwrap_or(&[])
+    }
+}

@@ -1,0 +1,208 @@
+//! Which limits a request falls under, and how they stand after it: between the decision, which asks, and those who keep the books.
+
+use portcullis_core::decision::{self, Denial};
+use portcullis_core::id::BusinessId;
+use portcullis_core::keyring::{Key, Keyring};
+use portcullis_core::limits::{Limits, NamedLimit, Period, Quotas as SetQuotas, Rate, Subject};
+use portcullis_core::time::Timestamp;
+use portcullis_core::window::{Fit, Window};
+
+use super::limiter::{self, Charge, Windows};
+use super::quotas::{self, Answer, Wanted};
+use crate::app::App;
+
+/// What a request falls under, in the order of [`limiter::Standing`]'s places.
+type Subjects = [Option<Subject>; 3];
+
+/// Keeps what it was told, so that a decision that is made again is not charged again.
+#[derive(Debug)]
+pub(super) struct Meter<'a> {
+    app: &'a App,
+    charge: Charge,
+    now: Timestamp,
+    subjects: Subjects,
+    admitted: Option<Result<(), Denial>>,
+    windows: Option<limiter::Standing>,
+    quota: Option<quotas::Standing>,
+    /// What must be taken from the database before a decision can be made.
+    pub(super) wanted: Option<Wanted>,
+}
+
+/// How the limits of a live key stand after a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Of the tightest.
+    pub(crate) name: String,
+    pub(crate) limit: u32,
+    pub(crate) remaining: u32,
+    /// When more room comes.
+    pub(crate) reset_at: Timestamp,
+    /// Whole seconds after which a request of the same cost is let in; 0 where there is room, `None` where it never is.
+    pub(crate) retry_after_seconds: Option<u64>,
+    /// The seconds until more room comes.
+    pub(crate) reset_seconds: u64,
+}
+
+/// One limit, as it is announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Policy {
+    pub(crate) name: String,
+    pub(crate) limit: u32,
+    pub(crate) window_seconds: u32,
+}
+
+impl<'a> Meter<'a> {
+    pub(super) fn new(app: &'a App, charge: Charge, now: Timestamp) -> Self {
+        Self { app, charge, now, subjects: [None; 3], admitted: None, windows: None, quota: None, wanted: None }
+    }
+
+    /// The tightest of all limits that were asked.
+    pub(super) fn standing(&self, keyring: &Keyring) -> Option<Standing> {
+        let windows = self.windows.map(|standing| self.of_windows(keyring, standing));
+        let quota = self.quota.map(|standing| self.of_quota(standing));
+        match (windows, quota) {
+            (Some(windows), Some(quota)) => {
+                let refused = |standing: &Standing| standing.retry_after_seconds != Some(0);
+                let first = !refused(&quota) && (refused(&windows) || windows.remaining <= quota.remaining);
+                Some(if first { windows } else { quota })
+            }
+            (windows, quota) => windows.or(quota),
+        }
+    }
+
+    /// All limits that were asked, as they are announced.
+    pub(super) fn policies(&self, keyring: &Keyring) -> Vec<Policy> {
+        let mut policies = Vec::new();
+        for subject in self.subjects.iter().flatten() {
+            let limits = keyring.limits(*subject);
+            let windows = windows(*subject, limits, self.app.config.rate);
+            policies.extend(windows.zip(0..).map(|(window, place)| Policy {
+                name: window_name(*subject, limits, place),
+                limit: window.limit,
+                window_seconds: window.millis / 1_000,
+            }));
+            for period in Period::ALL {
+                let Some(limit) = limits.and_then(|limits| limits.quotas.of(period)) else { continue };
+                let days = if period == Period::Day { 1 } else { 30 };
+                policies.push(Policy { name: quota_name(*subject, period), limit, window_seconds: days * 86_400 });
+            }
+        }
+        policies
+    }
+
+    fn of_windows(&self, keyring: &Keyring, standing: limiter::Standing) -> Standing {
+        let (subject, place) = standing.place;
+        let subject = self.subjects.iter().flatten().nth(subject);
+        Standing {
+            name: subject.map_or_else(String::new, |&subject| window_name(subject, keyring.limits(subject), place)),
+            limit: standing.limit,
+            remaining: standing.remaining,
+            reset_at: self.now.plus_millis(i64::try_from(standing.next_millis).unwrap_or(i64::MAX)),
+            reset_seconds: standing.next_millis.div_ceil(1_000),
+            retry_after_seconds: match standing.fit {
+                Fit::Now => Some(0),
+                Fit::After(millis) => Some(millis.div_ceil(1_000).max(1)),
+                Fit::Never => None,
+            },
+        }
+    }
+
+    fn of_quota(&self, standing: quotas::Standing) -> Standing {
+        let wait = standing.end.as_millis().saturating_sub(self.now.as_millis());
+        let seconds = u64::try_from(wait).unwrap_or(0).div_ceil(1_000).max(1);
+        Standing {
+            name: quota_name(standing.subject, standing.period),
+            limit: standing.limit,
+            remaining: standing.remaining,
+            reset_at: standing.end,
+            reset_seconds: seconds,
+            retry_after_seconds: Some(if standing.is_spent { seconds } else { 0 }),
+        }
+    }
+
+    fn admit_now(&mut self, key: &Key<'_>, concerned: Option<BusinessId>) -> Result<(), Denial> {
+        let keyring = key.keyring();
+        let family = Subject::Family(key.family());
+        let others = [Some(Subject::User(key.user())), concerned.map(Subject::Business)];
+        // Who has no limits is not asked about.
+        let [user, business] = others.map(|subject| subject.filter(|&subject| keyring.limits(subject).is_some()));
+        self.subjects = [Some(family), user, business];
+        let rate = self.app.config.rate;
+        let of = |subject: Subject| Windows::of(subject, windows(subject, keyring.limits(subject), rate));
+        let mut all = [of(family); 3];
+        let mut count = 0;
+        for (place, subject) in all.iter_mut().zip(self.subjects.iter().flatten()) {
+            *place = of(*subject);
+            count += 1;
+        }
+        let all = all.get(..count).unwrap_or(&[]);
+        self.windows = self.app.limiter.ask(all, self.charge, self.now, &self.app.clock);
+        match self.windows.map(|standing| standing.fit) {
+            None | Some(Fit::Now) => Ok(()),
+            Some(Fit::After(_)) => Err(Denial::RateLimited),
+            Some(Fit::Never) => Err(Denial::Cost),
+        }
+    }
+}
+
+impl decision::Meter for Meter<'_> {
+    fn admit(&mut self, key: &Key<'_>, concerned: Option<BusinessId>) -> Result<(), Denial> {
+        if !self.app.config.metering {
+            return Ok(());
+        }
+        if let Some(admitted) = self.admitted {
+            return admitted;
+        }
+        let admitted = self.admit_now(key, concerned);
+        self.admitted = Some(admitted);
+        admitted
+    }
+
+    fn spend(&mut self, key: &Key<'_>, _: Option<BusinessId>) -> Result<(), Denial> {
+        let keyring = key.keyring();
+        let quotas = |&subject: &Subject| {
+            let quotas = keyring.limits(subject).map_or_else(SetQuotas::default, |limits| limits.quotas);
+            (!quotas.is_empty()).then_some((subject, quotas))
+        };
+        let all: Vec<(Subject, SetQuotas)> = self.subjects.iter().flatten().filter_map(quotas).collect();
+        self.wanted = None;
+        if all.is_empty() {
+            return Ok(());
+        }
+        match self.app.quotas.ask(&all, self.charge, self.now) {
+            Answer::Left(standing) => self.quota = standing,
+            Answer::Spent(standing) => {
+                self.quota = Some(standing);
+                return Err(Denial::Quota);
+            }
+            Answer::Wants(wanted) => self.wanted = Some(wanted),
+        }
+        Ok(())
+    }
+}
+
+/// The windows of a subject: a key's family always has two.
+fn windows(subject: Subject, limits: Option<&Limits>, rate: Rate) -> impl Iterator<Item = Window> {
+    let rate =
+        matches!(subject, Subject::Family(_)).then(|| limits.and_then(|limits| limits.rate).unwrap_or(rate).windows());
+    let named = limits.into_iter().flat_map(|limits| limits.named.iter().map(NamedLimit::window));
+    rate.into_iter().flatten().chain(named)
+}
+
+fn whose(subject: Subject) -> &'static str {
+    match subject {
+        Subject::User(_) => "user/",
+        Subject::Business(_) => "business/",
+        Subject::ApiKey(_) | Subject::Family(_) => "",
+    }
+}
+
+fn window_name(subject: Subject, limits: Option<&Limits>, place: usize) -> String {
+    let rate: &[&str] = if matches!(subject, Subject::Family(_)) { &["minute", "second"] } else { &[] };
+    let named = limits.into_iter().flat_map(|limits| limits.named.iter().map(|limit| limit.name.as_str()));
+    format!("{}{}", whose(subject), rate.iter().copied().chain(named).nth(place).unwrap_or_default())
+}
+
+fn quota_name(subject: Subject, period: Period) -> String {
+    format!("{}quota-{}", whose(subject), period.name())
+}
