@@ -7,6 +7,7 @@ mod credentials;
 mod families;
 mod hostile;
 mod lifecycle;
+mod metrics;
 mod openapi;
 mod permission_matrix;
 mod support;

@@ -3,6 +3,7 @@
 
 mod commands;
 mod contract;
+mod faults;
 mod init;
 mod quickstart;
 mod secrets;

@@ -47,19 +47,28 @@ impl Quickstart {
         Self::start_with(directory, "warn")
     }
 
+    /// Starts a server by a command that is the binary, or that becomes it.
+    pub(crate) fn start_as(command: Command, directory: &Path) -> Self {
+        Self::start_by(command, directory, "warn")
+    }
+
     fn start_with(directory: &Path, log_level: &str) -> Self {
+        Self::start_by(portcullis(&[]), directory, log_level)
+    }
+
+    fn start_by(mut command: Command, directory: &Path, log_level: &str) -> Self {
         let log = directory.join("log");
         let data = directory.join("store");
         let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut process =
-            portcullis(&["quickstart", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0", "--json"])
-                .env("PORTCULLIS_LOG_LEVEL", log_level)
-                .env("PORTCULLIS_RATE_LIMIT_PER_MINUTE", "100_000_000")
-                .env("PORTCULLIS_RATE_LIMIT_PER_SECOND", "100_000_000")
-                .stdout(Stdio::piped())
-                .stderr(errors)
-                .spawn()
-                .unwrap();
+        let mut process = command
+            .args(["quickstart", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0", "--json"])
+            .env("PORTCULLIS_LOG_LEVEL", log_level)
+            .env("PORTCULLIS_RATE_LIMIT_PER_MINUTE", "100_000_000")
+            .env("PORTCULLIS_RATE_LIMIT_PER_SECOND", "100_000_000")
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let first_line = serde_json::from_str(&line).unwrap_or_else(|_| {
@@ -105,6 +114,10 @@ impl Quickstart {
         let mut command = portcullis(arguments);
         command.env("PORTCULLIS_URL", self.text("url")).env("PORTCULLIS_TOKEN", self.text("operator_token"));
         command
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// Ends the process as a failing machine would.

@@ -7,6 +7,8 @@
 mod arena;
 mod by_subject;
 mod shards;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub(crate) use arena::{Arena, Block, OpenSpoolError};

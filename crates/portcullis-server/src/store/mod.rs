@@ -120,7 +120,17 @@ impl Store {
     pub(crate) async fn edit(&self) -> Result<Edit, StoreError> {
         let Engine::Sqlite(pool) = &self.writer;
         // A transaction that reads first and writes later would fail as busy where another wrote in between.
-        Ok(Edit { engine: Engine::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?) })
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        let begun = match pool.begin_with(BEGIN).await {
+            // SQLite itself takes back what the full disk had no room for, and the connection goes on counting a transaction that is
+            // not there. It is of no use any more; the next one is.
+            Err(sqlx::Error::BeginFailed | sqlx::Error::InvalidSavePointStatement) => {
+                pool.acquire().await?.close().await?;
+                pool.begin_with(BEGIN).await?
+            }
+            begun => begun?,
+        };
+        Ok(Edit { engine: Engine::Sqlite(begun) })
     }
 
     /// Writes what is left to write, and closes.

@@ -3,6 +3,9 @@
 //! What has limits has a block only while it is in use. All windows that a request falls under are checked, then all are charged,
 //! while nobody else can look at any of them.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 

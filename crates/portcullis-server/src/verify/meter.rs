@@ -1,5 +1,7 @@
 //! Which limits a request falls under, and how they stand after it: between the decision, which asks, and those who keep the books.
 
+use std::cmp::Reverse;
+
 use portcullis_core::decision::{self, Denial};
 use portcullis_core::id::BusinessId;
 use portcullis_core::keyring::{Key, Keyring};
@@ -60,14 +62,10 @@ impl<'a> Meter<'a> {
     pub(super) fn standing(&self, keyring: &Keyring) -> Option<Standing> {
         let windows = self.windows.map(|standing| self.of_windows(keyring, standing));
         let quota = self.quota.map(|standing| self.of_quota(standing));
-        match (windows, quota) {
-            (Some(windows), Some(quota)) => {
-                let refused = |standing: &Standing| standing.retry_after_seconds != Some(0);
-                let first = !refused(&quota) && (refused(&windows) || windows.remaining <= quota.remaining);
-                Some(if first { windows } else { quota })
-            }
-            (windows, quota) => windows.or(quota),
-        }
+        // The one that refuses for longer, or else the one that leaves less; a wait without end is the longest.
+        let order =
+            |standing: &Standing| (Reverse(standing.retry_after_seconds.unwrap_or(u64::MAX)), standing.remaining);
+        windows.into_iter().chain(quota).min_by_key(order)
     }
 
     /// All limits that were asked, as they are announced.
@@ -137,11 +135,25 @@ impl<'a> Meter<'a> {
         }
         let all = all.get(..count).unwrap_or(&[]);
         self.windows = self.app.limiter.ask(all, self.charge, self.now, &self.app.clock);
-        match self.windows.map(|standing| standing.fit) {
-            None | Some(Fit::Now) => Ok(()),
-            Some(Fit::After(_)) => Err(Denial::RateLimited),
-            Some(Fit::Never) => Err(Denial::Cost),
+        let denial = match self.windows.map(|standing| standing.fit) {
+            None | Some(Fit::Now) => return Ok(()),
+            Some(Fit::After(_)) => Denial::RateLimited,
+            Some(Fit::Never) => Denial::Cost,
+        };
+        // Whoever waits until the windows have room must not find then that a quota is spent.
+        if let Answer::Spent(standing) = self.app.quotas.ask(&self.quotas(keyring), Charge::Nothing, self.now) {
+            self.quota = Some(standing);
         }
+        Err(denial)
+    }
+
+    /// The quotas of all that the request falls under.
+    fn quotas(&self, keyring: &Keyring) -> Vec<(Subject, SetQuotas)> {
+        let quotas = |&subject: &Subject| {
+            let quotas = keyring.limits(subject).map_or_else(SetQuotas::default, |limits| limits.quotas);
+            (!quotas.is_empty()).then_some((subject, quotas))
+        };
+        self.subjects.iter().flatten().filter_map(quotas).collect()
     }
 }
 
@@ -159,12 +171,7 @@ impl decision::Meter for Meter<'_> {
     }
 
     fn spend(&mut self, key: &Key<'_>, _: Option<BusinessId>) -> Result<(), Denial> {
-        let keyring = key.keyring();
-        let quotas = |&subject: &Subject| {
-            let quotas = keyring.limits(subject).map_or_else(SetQuotas::default, |limits| limits.quotas);
-            (!quotas.is_empty()).then_some((subject, quotas))
-        };
-        let all: Vec<(Subject, SetQuotas)> = self.subjects.iter().flatten().filter_map(quotas).collect();
+        let all = self.quotas(key.keyring());
         self.wanted = None;
         if all.is_empty() {
             return Ok(());

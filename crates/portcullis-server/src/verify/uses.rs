@@ -5,6 +5,8 @@
 //! left behind is written to the database and never counted on.
 
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::net::IpAddr;

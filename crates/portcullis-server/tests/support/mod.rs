@@ -25,6 +25,7 @@ pub(crate) struct Server {
     pub(crate) operator: String,
     pub(crate) admin: String,
     pub(crate) data: TempDir,
+    settings: String,
     clock: Arc<AtomicI64>,
     client: reqwest::Client,
     stop: watch::Sender<bool>,
@@ -79,6 +80,7 @@ impl Server {
             operator: first.operator_token.expose().to_owned(),
             admin: first.user_id.to_string(),
             data,
+            settings: settings.to_owned(),
             clock,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             stop,
@@ -86,14 +88,15 @@ impl Server {
         }
     }
 
-    /// Stops gracefully and starts again on the same data.
+    /// Stops gracefully and starts again on the same data, with the same settings.
     pub(crate) async fn restart(self) -> Self {
-        let Self { data, clock, stop, running, operator, admin, client, .. } = self;
+        let Self { data, settings, clock, stop, running, operator, admin, client, .. } = self;
         stop.send_replace(true);
         running.await.unwrap().unwrap();
-        let app = open("", &data, &clock).await;
+        let app = open(&settings, &data, &clock).await;
         let (address, stop, running) = run(app).await;
-        Self { url: format!("http://{address}"), address, operator, admin, data, clock, client, stop, running }
+        let url = format!("http://{address}");
+        Self { url, address, operator, admin, data, settings, clock, client, stop, running }
     }
 
     /// Tells the server to stop; what is returned ends when it has, with the address it had.

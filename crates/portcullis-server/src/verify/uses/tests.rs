@@ -1,0 +1,138 @@
+//! Counts on their way to the database, with a process that may end anywhere.
+
+use std::path::Path;
+
+use portcullis_core::id::ApiKeyId;
+use tempfile::TempDir;
+
+use super::*;
+use crate::spool::dedication;
+use crate::store::Store;
+use crate::store::uses::{HourOfUse, Whose};
+
+const NOW: Timestamp = Timestamp::from_millis(1_795_203_000_000);
+const KEY: ApiKeyId = ApiKeyId::from_bytes([1; 16]);
+
+/// What a process has of the spool when it starts, the `start`th one.
+fn uses(directory: &Path, start: u32) -> Uses {
+    let mut recovered = Vec::new();
+    let arena = Arena::open(&directory.join("spool"), [1; 4], |block, words| {
+        recovered.extend(dedication(words).map(|(_, subject)| (subject, block)));
+        true
+    });
+    Uses::new(Arc::new(arena.unwrap()), &recovered, start)
+}
+
+async fn store() -> (TempDir, Store) {
+    let directory = TempDir::new().unwrap();
+    let store = Store::open_sqlite(directory.path()).await.unwrap();
+    (directory, store)
+}
+
+fn use_times(uses: &Uses, times: u32, now: Timestamp) {
+    (0..times).for_each(|_| uses.count(Subject::ApiKey(KEY), Code::Valid, now, None));
+}
+
+async fn write(store: &Store, taken: &[Counted]) {
+    let hours: Vec<HourOfUse> = taken
+        .iter()
+        .map(|counted| HourOfUse {
+            subject: counted.subject,
+            hour: counted.hour.into(),
+            source: counted.source,
+            counts: counted.counts.map(i64::from),
+            written: counted.written.map(|counts| counts.map(i64::from)),
+        })
+        .collect();
+    let mut edit = store.edit().await.unwrap();
+    edit.add_uses(&hours).await.unwrap();
+    edit.commit().await.unwrap();
+}
+
+/// What the database has: by the hour, and by the day.
+async fn written(store: &Store) -> (i64, i64) {
+    let keys = [KEY];
+    let whose = Whose::Keys(&keys);
+    let sum = |used: Vec<crate::store::uses::Used>| used.iter().flat_map(|used| used.counts).sum();
+    let hours = store.hours_of(&whose, 0, i64::MAX).await.unwrap();
+    (sum(hours), sum(store.days_of(&whose, 0, i64::MAX).await.unwrap()))
+}
+
+#[tokio::test]
+async fn what_is_sent_twice_counts_once() {
+    let (directory, store) = store().await;
+    let uses = uses(directory.path(), 1);
+    use_times(&uses, 5, NOW);
+    let taken = uses.take_dirty(100, 0);
+    write(&store, &taken).await;
+    // The answer to the commit was lost, so it is sent again, by itself and together with what came meanwhile.
+    uses.not_written(&taken);
+    let again = uses.take_dirty(100, 0);
+    assert_eq!(again.first().unwrap().written, None, "only the database can tell");
+    write(&store, &again).await;
+    assert_eq!(written(&store).await, (5, 5));
+    uses.not_written(&again);
+    use_times(&uses, 2, NOW);
+    let more = uses.take_dirty(100, 0);
+    write(&store, &more).await;
+    uses.written(&more);
+    assert_eq!(written(&store).await, (7, 7));
+    use_times(&uses, 1, NOW);
+    let last = uses.take_dirty(100, 0);
+    write(&store, &last).await;
+    uses.written(&last);
+    assert_eq!(written(&store).await, (8, 8));
+    assert!(uses.take_dirty(100, 0).is_empty());
+}
+
+/// A process that is killed: before it wrote, after it wrote and before it knew, and after.
+#[tokio::test]
+async fn wherever_a_process_ends_the_next_one_writes_what_is_left() {
+    let (directory, store) = store().await;
+    let first = uses(directory.path(), 1);
+    use_times(&first, 3, NOW);
+
+    let second = uses(directory.path(), 2);
+    use_times(&second, 4, NOW);
+    let taken = second.take_dirty(100, 0);
+    assert_eq!(taken.len(), 2, "what the first has counted is not counted on");
+    write(&store, &taken).await;
+    assert_eq!(written(&store).await, (7, 7));
+
+    let third = uses(directory.path(), 3);
+    let taken = third.take_dirty(100, 0);
+    assert_eq!(taken.len(), 2, "the second did not know that it was written");
+    write(&store, &taken).await;
+    third.written(&taken);
+    assert_eq!(written(&store).await, (7, 7));
+
+    let fourth = uses(directory.path(), 4);
+    assert!(fourth.take_dirty(100, 0).is_empty());
+    assert_eq!(fourth.unwritten(Subject::ApiKey(KEY)).0, []);
+}
+
+#[tokio::test]
+async fn an_hour_that_is_over_goes_when_it_is_written() {
+    let (directory, store) = store().await;
+    let uses = uses(directory.path(), 1);
+    let later = NOW.plus_millis(3_600_000);
+    use_times(&uses, 2, NOW);
+    use_times(&uses, 3, later);
+    let hours = uses.unwritten(Subject::ApiKey(KEY)).0;
+    assert_eq!(hours.iter().map(|(_, counts)| counts[0]).sum::<u32>(), 5);
+    let taken = uses.take_dirty(1, 0);
+    write(&store, &taken).await;
+    uses.written(&taken);
+    let taken = uses.take_dirty(100, 5);
+    write(&store, &taken).await;
+    uses.written(&taken);
+    assert_eq!((uses.len(), written(&store).await), ((1, 0), (5, 5)));
+    (0..SHARDS).for_each(|number| uses.sweep(number, later));
+    assert_eq!(uses.len().0, 1);
+    (0..SHARDS).for_each(|number| uses.sweep(number, later.plus_millis(3_600_000)));
+    assert_eq!(uses.len().0, 0, "nobody has used it in this hour");
+    use_times(&uses, 1, NOW);
+    let taken = uses.take_dirty(100, 0);
+    write(&store, &taken).await;
+    assert_eq!(written(&store).await, (6, 6), "a clock that went back counts beside what is there");
+}
