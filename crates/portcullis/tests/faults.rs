@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -151,6 +153,7 @@ async fn attack_60_with_a_full_disk_edits_say_so_and_verification_goes_on() {
     let user = server.text("user_id").to_owned();
     let operator = server.text("operator_token").to_owned();
     let token = keys(&server, &user, 1).await.remove(0);
+    let many = import(&server, &user, 2_000).await;
     let on_disk = format!("/proc/{}/root{}", server.pid(), place.path().join("store").display());
     let filler = Path::new(&on_disk).join("filler");
     let mut file = std::fs::File::create(&filler).unwrap();
@@ -193,6 +196,14 @@ async fn attack_60_with_a_full_disk_edits_say_so_and_verification_goes_on() {
         300,
         "counted, though it cannot be written"
     );
+    // More keys than the spool has room for, which cannot grow now.
+    for tokens in many.chunks(100) {
+        let questions: Vec<Value> = tokens.iter().map(|token| json!({"token": token})).collect();
+        let (_, answers) = server.send(Method::POST, &operator, "/verify/batch", &json!({"requests": questions})).await;
+        assert!(answers["data"].as_array().unwrap().iter().all(|answer| answer["valid"] == true), "{answers}");
+    }
+    assert_eq!(counted(&server, &operator, &format!("/users/{user}")).await, 2_300);
+    assert!(server.metrics().await.contains("portcullis_spool_volatile 1\n"));
 
     drop(file);
     std::fs::remove_file(&filler).unwrap();
@@ -206,5 +217,19 @@ async fn attack_60_with_a_full_disk_edits_say_so_and_verification_goes_on() {
         assert!(tries < 50, "{body}: {}", std::fs::read_to_string(&server.log).unwrap());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(counted(&server, &operator, &format!("/users/{user}")).await, 300);
+    assert_eq!(counted(&server, &operator, &format!("/users/{user}")).await, 2_300);
+}
+
+/// Keys that were issued elsewhere, which are quickly made; their tokens.
+async fn import(server: &Quickstart, user: &str, many: usize) -> Vec<String> {
+    let tokens: Vec<String> = (0..many).map(|n| format!("sk_old_{n}")).collect();
+    for tokens in tokens.chunks(200) {
+        let sha256 = |token: &String| HEXLOWER.encode(digest(&SHA256, token.as_bytes()).as_ref());
+        let keys: Vec<Value> = tokens.iter().map(|token| json!({"name": token, "sha256": sha256(token)})).collect();
+        let path = format!("/users/{user}/api-keys/import");
+        let (status, made) =
+            server.send(Method::POST, server.text("operator_token"), &path, &json!({"keys": keys})).await;
+        assert_eq!(status, 200, "{made}");
+    }
+    tokens
 }

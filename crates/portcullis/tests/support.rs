@@ -103,6 +103,12 @@ impl Quickstart {
         cookie.split_once('=').unwrap().1.split(';').next().unwrap().to_owned()
     }
 
+    /// What Prometheus reads.
+    pub(crate) async fn metrics(&self) -> String {
+        let request = self.client.get(format!("{}/metrics", self.text("url")));
+        request.bearer_auth(self.text("operator_token")).send().await.unwrap().text().await.unwrap()
+    }
+
     pub(crate) async fn verify(&self, operator: &str, token: &str) -> Value {
         let (status, answer) = self.send(Method::POST, operator, "/verify", &json!({"token": token})).await;
         assert_eq!(status, 200, "{answer}");
