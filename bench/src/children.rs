@@ -27,7 +27,13 @@ pub(crate) fn be(words: &[&str]) -> Done<()> {
     match words {
         ["memory", count] => memory(count.parse()?),
         ["load", directory, count] => runtime()?.block_on(load(Path::new(directory), count.parse()?)),
-        ["server", directory] => runtime()?.block_on(serve(Path::new(directory))),
+        ["server", directory] => runtime()?.block_on(serve(config(Path::new(directory))?)),
+        ["server", directory, limiting, counting] => {
+            let mut config = config(Path::new(directory))?;
+            (config.limiting, config.counting) = (limiting.parse()?, counting.parse()?);
+            runtime()?.block_on(serve(config))
+        }
+        ["default", directory] => runtime()?.block_on(serve(with_settings(Path::new(directory), "")?)),
         ["bare"] => runtime()?.block_on(bare()),
         ["generate", address, seconds, requests] => crate::generator::run(address, seconds.parse()?, requests),
         other => Err(format!("no such child: {other:?}").into()),
@@ -49,6 +55,11 @@ impl Server {
             BufReader::new(out).read_line(&mut address)?;
         }
         Ok(Self { process, address: address.trim().to_owned() })
+    }
+
+    /// Resident memory of the process, in bytes; what it has of its files among it.
+    pub(crate) fn resident(&self) -> Done<f64> {
+        resident(&format!("/proc/{}/statm", self.process.id()))
     }
 
     /// User and system time that the process has spent, in clock ticks of 10 ms.
@@ -80,24 +91,30 @@ fn runtime() -> Done<tokio::runtime::Runtime> {
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
 fn memory(count: usize) -> Done<()> {
-    let before = resident()?;
+    let before = resident(SELF)?;
     let keyring = keys::keyring(count);
-    let taken = resident()? - before;
+    let taken = resident(SELF)? - before;
     println!("{}", taken / keyring.len().max(1) as f64);
     Ok(())
 }
 
-/// Resident memory of this process, in bytes.
-fn resident() -> Done<f64> {
+/// The file that tells of this process's memory.
+const SELF: &str = "/proc/self/statm";
+
+/// Resident memory of a process, in bytes.
+fn resident(statm: &str) -> Done<f64> {
     const PAGE: f64 = 4_096.0;
-    let statm = std::fs::read_to_string("/proc/self/statm")?;
+    let statm = std::fs::read_to_string(statm)?;
     Ok(statm.split(' ').nth(1).unwrap_or_default().parse::<f64>()? * PAGE)
 }
 
 pub(crate) fn config(directory: &Path) -> Done<Config> {
-    // Nobody is refused: what is measured is the work of a request that passes.
-    let roomy = "rate_limit_per_minute = 100_000_000\nrate_limit_per_second = 100_000_000";
-    let mut config = Config::read(roomy, std::iter::empty())?;
+    // Nobody is refused: what is measured is the work of a request that passes. Every single one is remembered, as by default.
+    with_settings(directory, "rate_limit_per_minute = 4_000\nrate_limit_per_second = 400")
+}
+
+fn with_settings(directory: &Path, settings: &str) -> Done<Config> {
+    let mut config = Config::read(settings, std::iter::empty())?;
     config.listen = ([127, 0, 0, 1], 0).into();
     config.data = directory.to_path_buf();
     config.pepper_file = directory.join("pepper");
@@ -106,16 +123,16 @@ pub(crate) fn config(directory: &Path) -> Done<Config> {
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
 async fn load(directory: &Path, count: usize) -> Done<()> {
-    let (before, begun) = (resident()?, Instant::now());
+    let (before, begun) = (resident(SELF)?, Instant::now());
     let app = App::open(config(directory)?, Clock::System).await?;
     let spent = begun.elapsed().as_secs_f64() * 1_000.0;
-    println!("{spent} {}", (resident()? - before) / count.max(1) as f64);
+    println!("{spent} {}", (resident(SELF)? - before) / count.max(1) as f64);
     app.close().await;
     Ok(())
 }
 
-async fn serve(directory: &Path) -> Done<()> {
-    let app = App::open(config(directory)?, Clock::System).await?;
+async fn serve(config: Config) -> Done<()> {
+    let app = App::open(config, Clock::System).await?;
     let bound = portcullis_server::bind(app).await?;
     say(&bound.address.to_string())?;
     let (_stop, told) = tokio::sync::watch::channel(false);

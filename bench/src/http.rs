@@ -13,28 +13,29 @@ const TOKENS: usize = 20_000;
 const TICKS_A_SECOND: f64 = 100.0;
 
 /// One kind of request: what it is called, beside what it stands, and how it is written.
-struct Scenario {
-    name: String,
-    beside: Option<String>,
-    bare: bool,
-    requests: PathBuf,
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    pub(crate) beside: Option<String>,
+    /// Which of the servers is asked.
+    pub(crate) server: usize,
+    pub(crate) requests: PathBuf,
 }
 
 pub(crate) fn measure(scale: &Scale, directory: &Path, stored: &Stored, table: &mut Table) -> Done<()> {
     let scenarios = scenarios(directory, stored, scale.stored_keys)?;
     let server = Server::start(&["server", &directory.display().to_string()])?;
     let bare = Server::start(&["bare"])?;
-    run(scale, &scenarios, &server, &bare, table)
+    run(scale, &scenarios, &[server, bare], table)
 }
 
 /// Runs scenarios in turns, and adds a line for what each costs and one for how many there were in a second.
-fn run(scale: &Scale, scenarios: &[Scenario], server: &Server, bare: &Server, table: &mut Table) -> Done<()> {
+pub(crate) fn run(scale: &Scale, scenarios: &[Scenario], servers: &[Server], table: &mut Table) -> Done<()> {
     let mut rates = vec![Vec::new(); scenarios.len()];
     let mut costs = vec![Vec::new(); scenarios.len()];
     // The first round warms up and is not counted.
     for round in 0..=scale.rounds {
         for ((scenario, rates), costs) in scenarios.iter().zip(&mut rates).zip(&mut costs) {
-            let asked = if scenario.bare { bare } else { server };
+            let asked = servers.get(scenario.server).ok_or("no such server")?;
             let (before, requests) = (asked.ticks()?, scenario.requests.display().to_string());
             let words = ["generate", &asked.address, &scale.http_seconds.to_string(), &requests];
             let numbers = children::numbers(&words)?;
@@ -70,58 +71,61 @@ pub(crate) fn measure_lists(scale: &Scale, directory: &Path, stored: &Stored, ta
             let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n\r\n");
             let requests = directory.join(format!("list {}", scenarios.len()));
             std::fs::write(&requests, request)?;
-            scenarios.push(Scenario { name: name.clone(), beside: beside.replace(name), bare: false, requests });
+            scenarios.push(Scenario { name: name.clone(), beside: beside.replace(name), server: 0, requests });
         }
     }
-    run(scale, &scenarios, &server, &bare, table)
+    run(scale, &scenarios, &[server, bare], table)
+}
+
+/// Tokens of a part of all keys, evenly.
+fn tokens(count: usize) -> Vec<String> {
+    let many = TOKENS.min(count);
+    (0..many).map(|n| keys::token(n * (count / many)).reveal().to_owned()).collect()
+}
+
+fn post(path: &str, operator: &str, body: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {operator}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn get(path: &str, token: &String) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n")
+}
+
+fn question(token: &String) -> String {
+    format!("{{\"token\":\"{token}\",\"permission\":\"contacts:read\"}}")
+}
+
+fn write(directory: &Path, name: &str, requests: &[String]) -> Done<PathBuf> {
+    let path = directory.join(name);
+    std::fs::write(&path, requests.join(BETWEEN))?;
+    Ok(path)
+}
+
+/// A question about each of the tokens, written to a file.
+pub(crate) fn verify_requests(directory: &Path, stored: &Stored, count: usize) -> Done<PathBuf> {
+    let verify = |token| post("/api/v1/verify", &stored.operator, &question(token));
+    write(directory, "verify", &tokens(count).iter().map(verify).collect::<Vec<_>>())
 }
 
 fn scenarios(directory: &Path, stored: &Stored, count: usize) -> Done<Vec<Scenario>> {
-    let tokens: Vec<String> =
-        (0..TOKENS.min(count)).map(|n| keys::token(n * (count / TOKENS.min(count))).reveal().to_owned()).collect();
-    let post = |path: &str, credential: &str, body: &str| {
-        format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\n{credential}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
+    let tokens = tokens(count);
+    let of = |request: &dyn Fn(&String) -> String| tokens.iter().map(request).collect::<Vec<_>>();
+    let scenario = |name: &str, beside: Option<&str>, requests| Scenario {
+        name: name.to_owned(),
+        beside: beside.map(str::to_owned),
+        // What stands beside nothing is what the others stand beside.
+        server: usize::from(beside.is_none()),
+        requests,
     };
-    let body = |token: &String| format!("{{\"token\":\"{token}\",\"permission\":\"contacts:read\"}}");
-    let operator = format!("Authorization: Bearer {}\r\n", stored.operator);
-    let write = |name: &str, requests: Vec<String>| -> Done<PathBuf> {
-        let path = directory.join(name);
-        std::fs::write(&path, requests.join(BETWEEN))?;
-        Ok(path)
-    };
-    let get = |path: &str, token: &String| {
-        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n")
-    };
+    let echo = |token: &String| post("/echo", &stored.operator, &question(token));
     Ok(vec![
-        Scenario {
-            name: "bare 204".to_owned(),
-            beside: None,
-            bare: true,
-            requests: write("bare", tokens.iter().map(|token| get("/204", token)).collect())?,
-        },
-        Scenario {
-            name: "whoami".to_owned(),
-            beside: Some("bare 204".to_owned()),
-            bare: false,
-            requests: write("whoami", tokens.iter().map(|token| get("/api/v1/whoami", token)).collect())?,
-        },
-        Scenario {
-            name: "JSON echo".to_owned(),
-            beside: None,
-            bare: true,
-            requests: write("echo", tokens.iter().map(|token| post("/echo", &operator, &body(token))).collect())?,
-        },
-        Scenario {
-            name: "verify".to_owned(),
-            beside: Some("JSON echo".to_owned()),
-            bare: false,
-            requests: write(
-                "verify",
-                tokens.iter().map(|token| post("/api/v1/verify", &operator, &body(token))).collect(),
-            )?,
-        },
+        scenario("bare 204", None, write(directory, "bare", &of(&|token| get("/204", token)))?),
+        scenario("whoami", Some("bare 204"), write(directory, "whoami", &of(&|token| get("/api/v1/whoami", token)))?),
+        scenario("JSON echo", None, write(directory, "echo", &of(&echo))?),
+        scenario("verify", Some("JSON echo"), verify_requests(directory, stored, count)?),
     ])
 }

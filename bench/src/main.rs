@@ -7,6 +7,7 @@ mod http;
 mod in_process;
 mod keys;
 mod memory;
+mod meter;
 mod store;
 mod table;
 
@@ -41,12 +42,17 @@ fn main() -> Done<()> {
     if let ["child", rest @ ..] = words.as_slice() {
         return children::be(rest);
     }
-    if let Some(unknown) = words.iter().find(|word| !matches!(**word, "--quick" | "--json" | "--lists")) {
-        return Err(format!("there is no option {unknown}; there are --quick, --lists and --json").into());
+    if let Some(unknown) = words.iter().find(|word| !matches!(**word, "--quick" | "--json" | "--lists" | "--meter")) {
+        return Err(format!("there is no option {unknown}; there are --quick, --lists, --meter and --json").into());
     }
     let scale = if words.contains(&"--quick") { QUICK } else { FULL };
     if words.contains(&"--lists") {
         return measure_lists(&scale, &mut table::Table::new(true));
+    }
+    if words.contains(&"--meter") {
+        let directory = tempfile::tempdir()?;
+        let store = store::fill(directory.path(), scale.stored_keys, store::Whose::Many)?;
+        return meter::measure(&scale, directory.path(), &store, &mut table::Table::new(true));
     }
     measure(scale, words.contains(&"--json"))
 }
@@ -65,6 +71,7 @@ fn measure(scale: Scale, json: bool) -> Done<()> {
     let store = store::fill(directory.path(), scale.stored_keys, store::Whose::Many)?;
     memory::measure_load(directory.path(), scale.stored_keys, &mut table)?;
     http::measure(&scale, directory.path(), &store, &mut table)?;
+    meter::measure(&scale, directory.path(), &store, &mut table)?;
     drop(directory);
     measure_lists(&scale, &mut table)?;
     if json {

@@ -30,8 +30,9 @@ pub struct Config {
     pub usage: Usage,
     /// Whether `/metrics` answers without a credential.
     pub metrics_public: bool,
-    /// Whether requests are counted and limited at all. Not a setting: benchmarks tell by it what that costs.
-    pub metering: bool,
+    /// Whether requests are limited, and whether they are counted. No settings: benchmarks tell by them what that costs.
+    pub limiting: bool,
+    pub counting: bool,
     /// Where people reach this server, for links; where it listens, where it is left out.
     public_url: Option<String>,
     pub log: Log,
@@ -292,7 +293,8 @@ impl TryFrom<Written> for Config {
                 by_day_days: narrow(within("usage_by_day_days", written.usage_by_day_days, 32, 36_500)?),
             },
             metrics_public: written.metrics_public,
-            metering: true,
+            limiting: true,
+            counting: true,
             public_url: written.public_url.map(|url| origin(&url)).transpose()?,
             log: Log { level: written.log_level, format: written.log_format },
             unheeded: Vec::new(),

@@ -217,3 +217,40 @@ fn a_log_that_was_cut_does_not_have_the_head_that_was_kept() {
     verify(&["--head", &own.replacen('.', "1.", 1)], 11);
     verify(&["--head", "x"], 2);
 }
+
+#[test]
+fn limits_are_set_and_usage_is_told() {
+    let directory = directory();
+    let server = Quickstart::start(directory.path());
+    let run = |arguments: &[&str], exit_code| printed(&server.command(arguments).output().unwrap(), exit_code);
+    let (user, key) = (server.text("user_id"), server.text("api_key_id"));
+    let business = server.first_line["business_ids"][0].as_str().unwrap();
+    let verify = |arguments: &[&str], exit_code| {
+        printed(&with_input(&mut server.command(&[&["verify"], arguments].concat()), server.text("token")), exit_code)
+    };
+
+    let set = ["limits", "rate", "--user", user, key, "--per-minute", "5", "--per-second", "5", "--json"];
+    assert_eq!(json(&run(&set, 0))["rate_limit"], serde_json::json!({"per_minute": 5, "per_second": 5}));
+    assert!(verify(&["--cost", "2"], 0).contains("3 of 5 left (minute)"));
+    let never = json(&verify(&["--cost", "6", "--json"], 10));
+    assert_eq!((&never["code"], &never["reason"]), (&"RATE_LIMITED".into(), &"cost".into()));
+    assert!(run(&["limits", "rate", "--user", user, key], 0).contains("100000000"));
+    run(&["limits", "rate", "--user", user, key, "--per-minute", "5"], 2);
+
+    let set = ["limits", "set", "--user", user, "--key", key, "--limit", "hourly=3/3600", "--per-day", "9"];
+    let shown = run(&set, 0);
+    assert!(shown.contains("hourly") && shown.contains("in 3600 s") && shown.contains("quota-day"), "{shown}");
+    assert_eq!(run(&["limits", "show", "--user", user, "--key", key], 0), shown);
+    assert!(verify(&[], 0).contains("(hourly)"));
+    assert!(run(&["limits", "show", "--user", user], 0).contains("No limits"));
+    run(&["limits", "set", "--business", business, "--per-month", "100", "--json"], 0);
+    run(&["limits", "set", "--business", business, "--limit", "hourly"], 2);
+    run(&["limits", "show"], 2);
+
+    let of_key = json(&run(&["usage", "--user", user, "--key", key, "--family", "--json"], 0));
+    assert_eq!(of_key["totals"], serde_json::json!({"VALID": 2, "RATE_LIMITED": 1}));
+    let told = run(&["usage", "--user", user, "--window", "30d"], 0);
+    assert!(told.contains("RATE_LIMITED 1, VALID 2"), "{told}");
+    assert!(run(&["usage", "--business", business], 0).contains("no request"));
+    assert!(run(&["keys", "show", "--user", user, key], 0).contains("3 in 24 hours"));
+}

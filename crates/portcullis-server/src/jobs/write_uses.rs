@@ -1,5 +1,6 @@
 //! Writes what was counted to the database, each second; gives back the memory of what nobody uses; and keeps room in the spool.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,15 +15,18 @@ use crate::store::uses::{HourOfUse, LastUse};
 use crate::verify::uses::{Counted, Counts, hour_of};
 
 const EVERY: Duration = Duration::from_secs(1);
-/// How many blocks one transaction writes at most. What waits is counted all the same, and read from the spool; and whoever wants
-/// the one writer waits no longer than that.
-const MOST: usize = 4_096;
+/// How many blocks one transaction writes: so many, or a part of all that wait, so that none waits much longer than that many
+/// seconds. What waits is counted all the same, and read from the spool; so writing it late costs nothing, and writing a key that
+/// is used all the time once in a while costs little.
+const AT_LEAST: usize = 512;
+const SECONDS: usize = 60;
 
 pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
     let mut turn = 0;
     while next_turn(EVERY, &mut ended).await {
         turn = (turn + 1) % SHARDS;
-        if let Err(error) = once(&app, turn).await {
+        let (_, waiting) = app.uses.len();
+        if let Err(error) = once(&app, turn..turn + SHARDS, AT_LEAST.max(waiting / SECONDS)).await {
             app.metrics.uses_not_written.inc();
             tracing::warn!(%error, "cannot write what was counted; it stays in the spool, and is written when this is over");
         }
@@ -32,16 +36,18 @@ pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
 
 /// Writes everything that there is to write now.
 pub(crate) async fn all(app: &App) -> Result<(), StoreError> {
-    while once(app, 0).await? == MOST {}
+    for shard in 0..SHARDS {
+        once(app, shard..shard + 1, usize::MAX).await?;
+    }
     Ok(())
 }
 
-/// One transaction, beginning with this shard, so that none is always last. Returns how many blocks it wrote.
-async fn once(app: &App, first: usize) -> Result<usize, StoreError> {
+/// One transaction, of what waits in these shards; each turn begins with another one, so that none is always last.
+async fn once(app: &App, shards: Range<usize>, most: usize) -> Result<(), StoreError> {
     let books = app.uses.books.write().await;
-    let taken = app.uses.take_dirty(MOST, first);
+    let taken = app.uses.take_dirty(most, shards);
     if taken.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
     let done = write(app, &taken).await;
     match &done {
@@ -52,7 +58,7 @@ async fn once(app: &App, first: usize) -> Result<usize, StoreError> {
         Err(_) => app.uses.not_written(&taken),
     }
     drop(books);
-    done.map(|()| taken.len())
+    done
 }
 
 async fn write(app: &App, taken: &[Counted]) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use hashbrown::HashTable;
 use portcullis_core::limits::Subject;
 
-use super::{Arena, Block, dedication};
+use super::{Arena, Block, dedication, is_of};
 
 /// Four bytes a block: who it is for stands in the block itself.
 #[derive(Debug, Default)]
@@ -20,8 +20,7 @@ fn hash_of(arena: &Arena, block: Block) -> u64 {
 
 impl BySubject {
     pub(crate) fn find(&self, arena: &Arena, subject: Subject) -> Option<Block> {
-        let is_it = |block: &Block| dedication(arena.words(*block)).is_some_and(|(_, other)| other == subject);
-        self.0.find(hash(subject), is_it).copied()
+        self.0.find(hash(subject), |block| is_of(arena.words(*block), subject)).copied()
     }
 
     /// Puts a block in, and returns the one that its subject had before.

@@ -13,7 +13,7 @@ mod words;
 
 pub(crate) use arena::{Arena, Block, OpenSpoolError};
 pub(crate) use by_subject::BySubject;
-pub(crate) use shards::{Held, SHARDS, Shards};
+pub(crate) use shards::{Held, MOST_AT_A_TIME, SHARDS, Shards};
 
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Relaxed, Release};
@@ -51,6 +51,12 @@ pub(crate) fn dedicate(words: &[AtomicU32], to: Use, subject: Subject) {
         set(words, at, u32::from_le_bytes(*bytes));
     }
     set(words, 0, to as u32 | subject.kind() << 8);
+}
+
+/// Whether a block is for this subject, whatever it is used for.
+fn is_of(words: &[AtomicU32], subject: Subject) -> bool {
+    let named = |(at, bytes): (usize, &[u8; 4])| get(words, at) == u32::from_le_bytes(*bytes);
+    (1..).zip(subject.as_bytes().as_chunks::<4>().0).all(named) && get(words, 0) >> 8 == subject.kind()
 }
 
 /// What a block is for, and for whom; `None` where it is free or damaged.

@@ -118,9 +118,9 @@ impl Store {
     }
 
     pub(crate) async fn edit(&self) -> Result<Edit, StoreError> {
+        const BEGIN: &str = "BEGIN IMMEDIATE";
         let Engine::Sqlite(pool) = &self.writer;
         // A transaction that reads first and writes later would fail as busy where another wrote in between.
-        const BEGIN: &str = "BEGIN IMMEDIATE";
         let begun = match pool.begin_with(BEGIN).await {
             // SQLite itself takes back what the full disk had no room for, and the connection goes on counting a transaction that is
             // not there. It is of no use any more; the next one is.

@@ -12,8 +12,9 @@ use super::rows::many;
 use super::{Edit, Store, StoreError, on, typed};
 
 const HOURS_OF_A_DAY: i64 = 24;
-/// How many rows one statement writes.
-const AT_A_TIME: usize = 32;
+/// How many rows one statement writes. The driver looks for each value by its name among all the others, so that many more cost
+/// more than they save.
+const AT_A_TIME: usize = 8;
 /// How many subjects one statement reads.
 const SUBJECTS: usize = 100;
 

@@ -14,8 +14,12 @@ use portcullis_core::time::Timestamp;
 use portcullis_core::window::{Fit, History, Look, Window, words_for};
 
 use crate::clock::Clock;
-use crate::spool::{Arena, Block, BySubject, HEAD, Held, OWN, Shards, Use, dedicate, dedication, get, set};
+use crate::spool::{
+    Arena, Block, BySubject, HEAD, Held, MOST_AT_A_TIME, OWN, Shards, Use, dedicate, dedication, get, set,
+};
 
+/// The words of a block that is small even when it is whole.
+const SMALL: usize = 128;
 /// The two windows of every key, and the named ones.
 const MOST_WINDOWS: usize = 2 + MOST_LIMITS;
 
@@ -136,18 +140,20 @@ impl Limiter {
     /// Looks whether all windows have room, and charges all of them if so. `None` where there are no windows.
     pub(super) fn ask(&self, all: &[Windows], charge: Charge, now: Timestamp, clock: &Clock) -> Option<Standing> {
         let mut held = self.shards.hold(all.iter().map(|windows| windows.subject));
+        let mut histories: Histories<'_> = [None; MOST_AT_A_TIME];
+        for (history, windows) in histories.iter_mut().zip(all) {
+            *history = self.found(&mut held, windows.subject);
+        }
         let mut now = now;
         // Somebody who read the clock later may have been here first; and a clock may be set back.
-        let last =
-            all.iter().filter_map(|windows| self.found(&mut held, windows.subject)).map(|history| history.last()).max();
-        if last.is_some_and(|last| last > now) {
+        if histories.iter().flatten().any(|(_, history)| history.last() > now) {
             now = clock.now();
         }
         let mut tightest: Option<Standing> = None;
-        for (subject, windows) in all.iter().enumerate() {
-            let history = self.ready(&mut held, windows, charge, now);
+        for (subject, (windows, history)) in all.iter().zip(&mut histories).enumerate() {
+            *history = history.map(|known| self.fit(&mut held, windows, known, charge, now));
             for (place, &window) in windows.list().iter().enumerate() {
-                let look = history.map_or(window.look_at_nothing(charge.asked()), |history| {
+                let look = history.map_or(window.look_at_nothing(charge.asked()), |(_, history)| {
                     history.look(window, charge.asked(), now)
                 });
                 let standing = Standing::new(window, look, charge.charged(), (subject, place));
@@ -158,8 +164,8 @@ impl Limiter {
         }
         let mut tightest = tightest?;
         if tightest.fit == Fit::Now && charge.charged() > 0 {
-            for windows in all {
-                self.charge(&mut held, windows, charge.charged(), now);
+            for (windows, history) in all.iter().zip(histories) {
+                self.charge(&mut held, windows, history, charge.charged(), now);
             }
             tightest.remaining = tightest.remaining.saturating_sub(charge.charged());
         }
@@ -185,26 +191,27 @@ impl Limiter {
         self.shards.each().map(|shard| shard.len()).sum()
     }
 
-    fn found(&self, held: &mut Held<'_, BySubject>, subject: Subject) -> Option<History<'_>> {
-        Some(History::at(self.history_words(held.of(subject)?.find(&self.arena, subject)?)))
+    fn found(&self, held: &mut Held<'_, BySubject>, subject: Subject) -> Option<Known<'_>> {
+        let block = held.of(subject)?.find(&self.arena, subject)?;
+        Some((block, History::at(self.history_words(block))))
     }
 
-    /// The history of a subject that has one, made fit for these windows and this cost.
-    fn ready(
-        &self,
+    /// A history, made fit for these windows and this cost.
+    fn fit<'a>(
+        &'a self,
         held: &mut Held<'_, BySubject>,
         windows: &Windows,
+        (block, history): Known<'a>,
         charge: Charge,
         now: Timestamp,
-    ) -> Option<History<'_>> {
-        let history = self.found(held, windows.subject)?;
+    ) -> Known<'a> {
         if history.last() > now {
             history.step_back(now);
         }
         if history.suits(windows.list(), charge.charged(), now) {
-            return Some(history);
+            return (block, history);
         }
-        Some(self.enlarge(held, windows, Some(history), charge.charged(), now))
+        self.enlarge(held, windows, Some(history), charge.charged(), now)
     }
 
     /// Makes a history with room for what is remembered, for `cost` more, and for as much again.
@@ -215,29 +222,39 @@ impl Limiter {
         old: Option<History<'_>>,
         cost: u32,
         now: Timestamp,
-    ) -> History<'_> {
+    ) -> Known<'_> {
         let events = old.map_or(0, |old| old.events(windows.list(), now));
-        let block = self.arena.take(HEAD + words_for(windows.list(), (events + cost).saturating_mul(2)));
+        let (twice, whole) = ((events + cost).saturating_mul(2), words_for(windows.list(), u32::MAX));
+        // Most keys are used once in a while, and the others soon need all that there is: sizes between would be taken and left.
+        let at_once = old.is_some() && HEAD + whole <= SMALL;
+        let block = self.arena.take(HEAD + if at_once { whole } else { words_for(windows.list(), twice) });
         let history = History::begin(self.history_words(block), windows.list());
         if let Some(old) = old {
             history.absorb(&old);
         }
-        let words = self.arena.words(block);
-        set(words, OWN, windows.longest_millis());
-        dedicate(words, Use::Windows, windows.subject);
+        dedicate(self.arena.words(block), Use::Windows, windows.subject);
         if let Some(shard) = held.of(windows.subject)
             && let Some(before) = shard.put(&self.arena, windows.subject, block)
         {
             self.arena.free(before);
         }
-        history
+        (block, history)
     }
 
-    fn charge(&self, held: &mut Held<'_, BySubject>, windows: &Windows, cost: u32, now: Timestamp) {
+    fn charge(
+        &self,
+        held: &mut Held<'_, BySubject>,
+        windows: &Windows,
+        known: Option<Known<'_>>,
+        cost: u32,
+        now: Timestamp,
+    ) {
         if windows.list().is_empty() {
             return;
         }
-        let history = self.found(held, windows.subject).unwrap_or_else(|| self.enlarge(held, windows, None, cost, now));
+        let (block, history) = known.unwrap_or_else(|| self.enlarge(held, windows, None, cost, now));
+        // How long it must be kept, for the sweep.
+        set(self.arena.words(block), OWN, windows.longest_millis());
         history.charge(windows.list(), cost, now);
     }
 
@@ -245,3 +262,8 @@ impl Limiter {
         self.arena.words(block).get(HEAD..).unwrap_or(&[])
     }
 }
+
+/// A block, and the history in it.
+type Known<'a> = (Block, History<'a>);
+/// Of each subject that is asked about.
+type Histories<'a> = [Option<Known<'a>>; MOST_AT_A_TIME];

@@ -128,8 +128,8 @@ impl<'a> Meter<'a> {
         let rate = self.app.config.rate;
         let of = |subject: Subject| Windows::of(subject, windows(subject, keyring.limits(subject), rate));
         let mut all = [of(family); 3];
-        let mut count = 0;
-        for (place, subject) in all.iter_mut().zip(self.subjects.iter().flatten()) {
+        let mut count = 1;
+        for (place, subject) in all.iter_mut().skip(1).zip(self.subjects.iter().skip(1).flatten()) {
             *place = of(*subject);
             count += 1;
         }
@@ -159,7 +159,7 @@ impl<'a> Meter<'a> {
 
 impl decision::Meter for Meter<'_> {
     fn admit(&mut self, key: &Key<'_>, concerned: Option<BusinessId>) -> Result<(), Denial> {
-        if !self.app.config.metering {
+        if !self.app.config.limiting {
             return Ok(());
         }
         if let Some(admitted) = self.admitted {

@@ -102,7 +102,7 @@ fn count(app: &App, question: &Question, decision: &Decision<'_>, now: Timestamp
     let code = decision.code();
     app.metrics.decided(question.surface, code);
     let (Some(key), Charge::Cost(_)) = (decision.key, question.charge) else { return };
-    if !app.config.metering {
+    if !app.config.counting {
         return;
     }
     // A key is used when it comes as far as its limits: before that it is dead, or in the wrong place.

@@ -8,8 +8,9 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,7 +18,7 @@ use portcullis_core::decision::Code;
 use portcullis_core::limits::Subject;
 use portcullis_core::time::Timestamp;
 
-use crate::spool::{Arena, Block, BySubject, SHARDS, Shards, Use, dedicate, dedication};
+use crate::spool::{Arena, Block, BySubject, Shards, Use, dedicate, dedication};
 use slot::{Flag, Slot, WORDS};
 
 /// How often each code was decided, in the order of `Code::ALL`.
@@ -62,7 +63,7 @@ struct Shard {
     /// The block of the hour that was counted in last.
     current: BySubject,
     /// Blocks that the database has not heard of, or not all.
-    dirty: Vec<Block>,
+    dirty: VecDeque<Block>,
     /// Blocks of earlier hours, until the database has them.
     earlier: HashMap<Subject, Vec<Block>>,
 }
@@ -86,7 +87,7 @@ impl Uses {
             slot.raise(Flag::Unsure);
             slot.raise(Flag::Dirty);
             let mut shard = uses.shards.of(subject);
-            shard.dirty.push(block);
+            shard.dirty.push_back(block);
             shard.earlier.entry(subject).or_default().push(block);
         }
         uses
@@ -108,7 +109,7 @@ impl Uses {
             slot.used(last_use);
         }
         if slot.raise(Flag::Dirty) {
-            shard.dirty.push(block);
+            shard.dirty.push_back(block);
         }
     }
 
@@ -133,16 +134,13 @@ impl Uses {
         }
     }
 
-    /// Up to so many blocks that the database has not heard of. Each must come back, to [`Uses::written`] or [`Uses::not_written`].
-    pub(crate) fn take_dirty(&self, most: usize, first: usize) -> Vec<Counted> {
+    /// Up to so many blocks of some shards that the database has not heard of, those first that have waited longest. Each must come back, to [`Uses::written`] or [`Uses::not_written`].
+    pub(crate) fn take_dirty(&self, most: usize, shards: Range<usize>) -> Vec<Counted> {
         let mut taken = Vec::new();
-        for number in (0..SHARDS).map(|n| first + n) {
-            if taken.len() >= most {
-                break;
-            }
+        for number in shards {
             let mut shard = self.shards.lock(number);
-            let from = shard.dirty.len().saturating_sub(most - taken.len());
-            for block in shard.dirty.split_off(from) {
+            let count = shard.dirty.len().min(most - taken.len());
+            for block in shard.dirty.drain(..count) {
                 let slot = self.slot(block);
                 slot.lower(Flag::Dirty);
                 slot.raise(Flag::OnItsWay);
@@ -196,7 +194,7 @@ impl Uses {
             slot.raise(Flag::Unsure);
             slot.lower(Flag::OnItsWay);
             if slot.raise(Flag::Dirty) {
-                shard.dirty.push(counted.block);
+                shard.dirty.push_back(counted.block);
             }
         }
     }

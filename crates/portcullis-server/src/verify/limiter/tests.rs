@@ -69,7 +69,9 @@ fn a_boundary_that_64_threads_hit_at_once_lets_in_just_the_limit() {
                 })
             })
             .collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         passed.load(Ordering::Relaxed)
     };
     for _ in 0..3 {
@@ -102,7 +104,9 @@ fn requests_under_several_limits_never_wait_for_each_other() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     assert_eq!(world.limiter.len(), 50);
 }
 

@@ -6,7 +6,7 @@ use portcullis_core::id::ApiKeyId;
 use tempfile::TempDir;
 
 use super::*;
-use crate::spool::dedication;
+use crate::spool::{SHARDS, dedication};
 use crate::store::Store;
 use crate::store::uses::{HourOfUse, Whose};
 
@@ -63,26 +63,26 @@ async fn what_is_sent_twice_counts_once() {
     let (directory, store) = store().await;
     let uses = uses(directory.path(), 1);
     use_times(&uses, 5, NOW);
-    let taken = uses.take_dirty(100, 0);
+    let taken = uses.take_dirty(100, 0..SHARDS);
     write(&store, &taken).await;
     // The answer to the commit was lost, so it is sent again, by itself and together with what came meanwhile.
     uses.not_written(&taken);
-    let again = uses.take_dirty(100, 0);
+    let again = uses.take_dirty(100, 0..SHARDS);
     assert_eq!(again.first().unwrap().written, None, "only the database can tell");
     write(&store, &again).await;
     assert_eq!(written(&store).await, (5, 5));
     uses.not_written(&again);
     use_times(&uses, 2, NOW);
-    let more = uses.take_dirty(100, 0);
+    let more = uses.take_dirty(100, 0..SHARDS);
     write(&store, &more).await;
     uses.written(&more);
     assert_eq!(written(&store).await, (7, 7));
     use_times(&uses, 1, NOW);
-    let last = uses.take_dirty(100, 0);
+    let last = uses.take_dirty(100, 0..SHARDS);
     write(&store, &last).await;
     uses.written(&last);
     assert_eq!(written(&store).await, (8, 8));
-    assert!(uses.take_dirty(100, 0).is_empty());
+    assert!(uses.take_dirty(100, 0..SHARDS).is_empty());
 }
 
 /// A process that is killed: before it wrote, after it wrote and before it knew, and after.
@@ -94,20 +94,20 @@ async fn wherever_a_process_ends_the_next_one_writes_what_is_left() {
 
     let second = uses(directory.path(), 2);
     use_times(&second, 4, NOW);
-    let taken = second.take_dirty(100, 0);
+    let taken = second.take_dirty(100, 0..SHARDS);
     assert_eq!(taken.len(), 2, "what the first has counted is not counted on");
     write(&store, &taken).await;
     assert_eq!(written(&store).await, (7, 7));
 
     let third = uses(directory.path(), 3);
-    let taken = third.take_dirty(100, 0);
+    let taken = third.take_dirty(100, 0..SHARDS);
     assert_eq!(taken.len(), 2, "the second did not know that it was written");
     write(&store, &taken).await;
     third.written(&taken);
     assert_eq!(written(&store).await, (7, 7));
 
     let fourth = uses(directory.path(), 4);
-    assert!(fourth.take_dirty(100, 0).is_empty());
+    assert!(fourth.take_dirty(100, 0..SHARDS).is_empty());
     assert_eq!(fourth.unwritten(Subject::ApiKey(KEY)).0, []);
 }
 
@@ -120,10 +120,10 @@ async fn an_hour_that_is_over_goes_when_it_is_written() {
     use_times(&uses, 3, later);
     let hours = uses.unwritten(Subject::ApiKey(KEY)).0;
     assert_eq!(hours.iter().map(|(_, counts)| counts[0]).sum::<u32>(), 5);
-    let taken = uses.take_dirty(1, 0);
+    let taken = uses.take_dirty(1, 0..SHARDS);
     write(&store, &taken).await;
     uses.written(&taken);
-    let taken = uses.take_dirty(100, 5);
+    let taken = uses.take_dirty(100, 5..SHARDS + 5);
     write(&store, &taken).await;
     uses.written(&taken);
     assert_eq!((uses.len(), written(&store).await), ((1, 0), (5, 5)));
@@ -132,7 +132,7 @@ async fn an_hour_that_is_over_goes_when_it_is_written() {
     (0..SHARDS).for_each(|number| uses.sweep(number, later.plus_millis(3_600_000)));
     assert_eq!(uses.len().0, 0, "nobody has used it in this hour");
     use_times(&uses, 1, NOW);
-    let taken = uses.take_dirty(100, 0);
+    let taken = uses.take_dirty(100, 0..SHARDS);
     write(&store, &taken).await;
     assert_eq!(written(&store).await, (6, 6), "a clock that went back counts beside what is there");
 }
