@@ -40,6 +40,17 @@ impl BySubject {
         }
     }
 
+    /// Gives back the blocks that are no more of use.
+    pub(crate) fn sweep(&mut self, arena: &Arena, is_over: impl Fn(Block) -> bool) {
+        self.0.retain(|block| {
+            let over = is_over(*block);
+            if over {
+                arena.free(*block);
+            }
+            !over
+        });
+    }
+
     pub(crate) fn blocks(&self) -> impl Iterator<Item = Block> {
         self.0.iter().copied()
     }

@@ -14,9 +14,7 @@ use portcullis_core::time::Timestamp;
 use portcullis_core::window::{Fit, History, Look, Window, words_for};
 
 use crate::clock::Clock;
-use crate::spool::{
-    Arena, Block, BySubject, HEAD, Held, MOST_AT_A_TIME, OWN, Shards, Use, dedicate, dedication, get, set,
-};
+use crate::spool::{Arena, Block, BySubject, HEAD, Held, MOST_AT_A_TIME, OWN, Shards, Use, dedicate, get, set};
 
 /// The words of a block that is small even when it is whole.
 const SMALL: usize = 128;
@@ -174,16 +172,9 @@ impl Limiter {
 
     /// Gives back what nobody asked for lately, in one of the shards.
     pub(crate) fn sweep(&self, number: usize, now: Timestamp) {
-        let mut shard = self.shards.lock(number);
-        let idle =
-            |block: &Block| History::at(self.history_words(*block)).is_idle(get(self.arena.words(*block), OWN), now);
-        let blocks: Vec<Block> = shard.blocks().filter(idle).collect();
-        for block in blocks {
-            if let Some((_, subject)) = dedication(self.arena.words(block)) {
-                shard.take(subject, block);
-            }
-            self.arena.free(block);
-        }
+        self.shards.lock(number).sweep(&self.arena, |block| {
+            History::at(self.history_words(block)).is_idle(get(self.arena.words(block), OWN), now)
+        });
     }
 
     /// How many keys, users and businesses have a block now.

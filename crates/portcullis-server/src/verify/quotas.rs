@@ -216,17 +216,9 @@ impl Quotas {
 
     /// Gives back the blocks of periods that are over, in one of the shards.
     pub(crate) fn sweep(&self, number: usize, now: Timestamp) {
-        let mut shard = self.shards.lock(number);
-        let over = |block: &Block| {
-            Period::ALL.into_iter().all(|period| self.cell(*block, period).number() < Now::of(period, now).number)
-        };
-        let blocks: Vec<Block> = shard.blocks().filter(over).collect();
-        for block in blocks {
-            if let Some((_, subject)) = dedication(self.arena.words(block)) {
-                shard.take(subject, block);
-            }
-            self.arena.free(block);
-        }
+        self.shards.lock(number).sweep(&self.arena, |block| {
+            Period::ALL.into_iter().all(|period| self.cell(block, period).number() < Now::of(period, now).number)
+        });
     }
 
     fn cell(&self, block: Block, period: Period) -> Cell<'_> {

@@ -132,6 +132,7 @@ impl Draft {
     pub(super) fn for_api_keys(&mut self, who: &str) {
         self.callers.push(who.to_owned());
         self.secured(json!({"api_key": []}));
+        self.fails(StatusCode::TOO_MANY_REQUESTS);
     }
 
     pub(super) fn for_people(&mut self, who: &str) {
@@ -209,6 +210,12 @@ impl Draft {
             self.fails(StatusCode::CONFLICT);
         }
         let mut responses = Map::new();
+        let limited = self.security.iter().any(|scheme| scheme.get("api_key").is_some());
+        if let Some((_, answer)) = self.answer.as_mut().filter(|_| limited) {
+            for (name, _) in LIMIT_HEADERS {
+                answer["headers"][name] = json!({"$ref": format!("#/components/headers/{name}")});
+            }
+        }
         if let Some((status, answer)) = self.answer {
             responses.insert(status.as_u16().to_string(), answer);
         }
@@ -256,12 +263,7 @@ pub(super) fn whole(operations: Vec<Draft>) -> Value {
         "components": {
             "schemas": schemas,
             "responses": failures(),
-            "headers": {
-                "RequestId": {
-                    "description": "Names the request in the server's logs and in the audit log.",
-                    "schema": {"type": "string", "pattern": id_pattern(RequestId::PREFIX), "examples": [id_example(RequestId::PREFIX)]},
-                },
-            },
+            "headers": headers(),
             "securitySchemes": {
                 "operator_key": {
                     "type": "http",
@@ -289,6 +291,33 @@ const DESCRIPTION: &str = "Issues API keys, and decides on every request whether
     Every success is `{\"success\": true, \"data\": …}`; every failure is a problem document (RFC 9457) with a `code` that \
     says what is wrong, and often a `reason`.";
 
+/// What tells a key of its limits; which of them are sent is a setting.
+const LIMIT_HEADERS: [(&str, &str); 5] = [
+    ("RateLimit-Policy", "To an API key: all limits of the request (draft-ietf-httpapi-ratelimit-headers-11)."),
+    (
+        "RateLimit",
+        "To an API key: the tightest limit, what it leaves, and the seconds until there is more (the same draft).",
+    ),
+    ("X-RateLimit-Limit", "To an API key: the tightest limit."),
+    ("X-RateLimit-Remaining", "To an API key: what the tightest limit leaves."),
+    ("X-RateLimit-Reset", "To an API key: when there is more room, in seconds since 1970."),
+];
+
+fn header(text: &str) -> Value {
+    json!({"description": text, "schema": {"type": "string"}})
+}
+
+fn headers() -> Value {
+    let mut headers: Map<String, Value> =
+        LIMIT_HEADERS.iter().map(|(name, text)| ((*name).to_owned(), header(text))).collect();
+    let request = json!({
+        "description": "Names the request in the server's logs and in the audit log.",
+        "schema": {"type": "string", "pattern": id_pattern(RequestId::PREFIX), "examples": [id_example(RequestId::PREFIX)]},
+    });
+    headers.insert("RequestId".to_owned(), request);
+    Value::Object(headers)
+}
+
 /// One response for each status that is a failure, for all operations to refer to.
 fn failures() -> Value {
     let mut responses = Map::new();
@@ -303,7 +332,6 @@ fn failures() -> Value {
             (code.code.to_owned(), json!({"value": example}))
         });
         let mut headers = json!({"X-Request-Id": {"$ref": "#/components/headers/RequestId"}});
-        let header = |text: &str| json!({"description": text, "schema": {"type": "string"}});
         match status {
             401 => headers["WWW-Authenticate"] = header("What to send (RFC 6750)."),
             429 => headers["Retry-After"] = header("Seconds to wait; whoever waits that long gets in."),
