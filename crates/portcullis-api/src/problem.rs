@@ -135,7 +135,9 @@ codes! {
         "`errors` says of each member what is wrong with it." [];
     "RATE_LIMITED" 429 "Rate limited"
         "There were too many requests."
-        "Wait for as many seconds as `Retry-After` says." [];
+        "Wait for as many seconds as `Retry-After` says."
+        ["quota": "the quota of the day or the month is spent",
+         "cost": "the request costs more than a limit ever lets in at once, so that no waiting helps"];
     "HEADERS_TOO_LARGE" 431 "Headers too large"
         "The headers are larger, or more, than this server takes."
         "Send fewer." [];
@@ -144,7 +146,7 @@ codes! {
         "Ask again later; the request id leads whoever runs this server to the cause." [];
     "UNAVAILABLE" 503 "Unavailable"
         "The server cannot answer now. Your key is not the reason."
-        "Ask again." [];
+        "Ask again." ["disk_full": "the server's disk has no room, and nothing was changed"];
 }
 
 /// The few words that stand over a code.

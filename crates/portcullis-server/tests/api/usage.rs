@@ -183,3 +183,19 @@ async fn a_clock_that_steps_loses_no_count() {
     let server = server.restart().await;
     assert_eq!(usage(&server, &of, "7d").await["totals"], json!({"VALID": 18}));
 }
+
+#[tokio::test]
+async fn days_outlive_hours_and_both_are_forgotten_when_the_settings_say_so() {
+    let server = Server::with("usage_by_hour_days = 32\nusage_by_day_days = 100").await;
+    let (ann, _) = server.owner_of("ann@example.com", "Dental Clinic").await;
+    let key = server.key(&ann, &json!({"name": "K"})).await;
+    let of = format!("/users/{ann}/api-keys/{}", key.id);
+    use_times(&server, &key, 3).await;
+    // What is over is forgotten at each start, and each hour.
+    server.pass(50 * DAY);
+    let server = server.restart().await;
+    assert_eq!(usage(&server, &of, "90d").await["totals"], json!({"VALID": 3}));
+    server.pass(51 * DAY);
+    let server = server.restart().await;
+    server.until(async || usage(&server, &of, "365d").await["totals"] == json!({})).await;
+}

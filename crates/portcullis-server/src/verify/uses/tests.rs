@@ -136,3 +136,19 @@ async fn an_hour_that_is_over_goes_when_it_is_written() {
     write(&store, &taken).await;
     assert_eq!(written(&store).await, (6, 6), "a clock that went back counts beside what is there");
 }
+
+#[tokio::test]
+async fn hours_and_days_are_forgotten_each_in_its_time() {
+    let (directory, store) = store().await;
+    let uses = uses(directory.path(), 1);
+    for days in 0..4 {
+        use_times(&uses, 1, NOW.plus_days(days));
+    }
+    let taken = uses.take_dirty(100, 0..SHARDS);
+    write(&store, &taken).await;
+    let first_day = i64::from(hour_of(NOW)) / 24;
+    let mut edit = store.edit().await.unwrap();
+    edit.prune_uses((first_day + 3) * 24, first_day + 1).await.unwrap();
+    edit.commit().await.unwrap();
+    assert_eq!(written(&store).await, (1, 3));
+}
