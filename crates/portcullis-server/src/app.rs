@@ -20,9 +20,9 @@ use crate::metrics::Metrics;
 use crate::secrets::{self, PepperError};
 use crate::spool::{Arena, Block, OpenSpoolError, Use, dedication};
 use crate::store::{OpenError, Store, StoreError};
-use crate::verify::limiter::Limiter;
-use crate::verify::quotas::Quotas;
-use crate::verify::uses::Uses;
+use crate::verify::limiter::{self, Limiter};
+use crate::verify::quotas::{self, Quotas};
+use crate::verify::uses::{self, Uses};
 
 /// A running Portcullis, short of its sockets.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl App {
         let catalogue = Arc::new(config.catalogue.clone());
         let node = Node::join(&store, &catalogue, clock.now()).await?;
         let start = number_of_this_start(&store).await?;
-        let (arena, recovered) = open_spool(&config)?;
+        let (arena, recovered) = open_spool(&config, clock.now())?;
         let of = |wanted: Use| {
             let of = recovered.iter().filter(|(to, ..)| *to == wanted);
             of.map(|&(_, subject, block)| (subject, block)).collect::<Vec<_>>()
@@ -173,13 +173,18 @@ async fn number_of_this_start(store: &Store) -> Result<u32, StartError> {
 /// The blocks of the spool that were in use, with what for and for whom.
 type Recovered = Vec<(Use, Subject, Block)>;
 
-fn open_spool(config: &Config) -> Result<(Arc<Arena>, Recovered), StartError> {
+/// Opens the spool, and forgets what is of no use any more: windows that are over, counts that the database has.
+fn open_spool(config: &Config, now: Timestamp) -> Result<(Arc<Arena>, Recovered), StartError> {
     const SPOOL: &str = "spool";
     let mut recovered = Vec::new();
     let arena = Arena::open(&config.data.join(SPOOL), crate::clock::boot(), |block, words| {
-        let dedicated = dedication(words);
-        recovered.extend(dedicated.map(|(to, subject)| (to, subject, block)));
-        dedicated.is_some()
+        let of_use = dedication(words).filter(|(to, _)| match to {
+            Use::Windows => limiter::is_of_use(words, now),
+            Use::Quotas => quotas::is_of_use(words, now),
+            Use::Counts => uses::is_of_use(words),
+        });
+        recovered.extend(of_use.map(|(to, subject)| (to, subject, block)));
+        of_use.is_some()
     })?;
     Ok((Arc::new(arena), recovered))
 }

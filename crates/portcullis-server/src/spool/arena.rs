@@ -66,7 +66,8 @@ pub enum OpenSpoolError {
 }
 
 impl Arena {
-    /// Opens the file, and gives every block that is in use to `keep`, which says whether it goes on.
+    /// Opens the file, and gives every block that is in use to `keep`, which says whether it goes on. Segments at the end of the file
+    /// that have none go back to the disk.
     pub(crate) fn open(
         path: &Path,
         boot: [u32; 4],
@@ -96,6 +97,7 @@ impl Arena {
             }
             arena.adopt(number, words, &mut keep);
         }
+        arena.give_back_the_end().map_err(failed)?;
         if whole == 0 {
             arena.grow().map_err(failed)?;
         }
@@ -127,6 +129,36 @@ impl Arena {
                 }
             }
         }
+    }
+
+    /// Makes the file shorter by the segments at its end that have no block in use. Nobody else has the arena yet.
+    fn give_back_the_end(&mut self) -> io::Result<()> {
+        let first_of = |segment: usize| segment * SEGMENT_UNITS;
+        let segments = lock(&self.pages).segments;
+        let is_used = |segment: usize| {
+            let pages = segment * PAGES + 1..(segment + 1) * PAGES;
+            let sized = pages.filter_map(|page| Some((page, *SIZES.get(self.class_of(page)?)?)));
+            let mut blocks = sized.flat_map(|(page, size)| blocks(page, size));
+            blocks.any(|block| get(self.words(block), 0) != 0)
+        };
+        // The first stays, whether it is used or not.
+        let kept = (1..segments).rev().find(|&segment| is_used(segment)).map_or(1, |last| last + 1);
+        if kept >= segments {
+            return Ok(());
+        }
+        for free in &mut self.free {
+            let free = free.get_mut().unwrap_or_else(PoisonError::into_inner);
+            free.retain(|block| (block.0 as usize) < first_of(kept));
+        }
+        let pages = self.pages.get_mut().unwrap_or_else(PoisonError::into_inner);
+        pages.segments = kept;
+        pages.unused.retain(|page| *page < kept * PAGES);
+        for segment in self.segments.iter_mut().skip(kept) {
+            segment.take();
+        }
+        *self.in_file.get_mut().unwrap_or_else(PoisonError::into_inner) = kept;
+        // What was mapped of it is not any more.
+        self.file.set_len(offset(kept))
     }
 
     /// The words of a block.

@@ -135,3 +135,30 @@ fn a_table_finds_its_subjects() {
     assert_eq!((table.find(&arena, user(7)), table.find(&arena, user(9_999))), (None, None));
     assert!((0..5_000).filter(|n| *n != 7).all(|n| table.find(&arena, user(n)).is_some()));
 }
+
+#[test]
+fn the_end_of_the_file_goes_back_to_the_disk_when_nobody_uses_it() {
+    let directory = TempDir::new().unwrap();
+    let (arena, _) = open(&directory);
+    let small = arena.bytes();
+    let blocks: Vec<Block> = (0..600).map(|_| arena.take(8_000)).collect();
+    (0..).zip(&blocks).for_each(|(n, block)| dedicate(arena.words(*block), Use::Windows, user(n)));
+    let great = arena.bytes();
+    let keep = |least: usize| {
+        let mut seen = 0;
+        let arena = Arena::open(&directory.path().join("spool"), BOOT, |_, _| {
+            seen += 1;
+            seen <= least
+        });
+        (arena.unwrap(), std::fs::metadata(directory.path().join("spool")).unwrap().len())
+    };
+    assert_eq!(keep(600).1, great as u64);
+    let (half, length) = keep(200);
+    assert!(length < great as u64 && length == half.bytes() as u64);
+    let (rest, length) = keep(0);
+    assert_eq!(length, small as u64);
+    // What was given back can be had again.
+    let again: HashSet<Block> = (0..600).map(|_| rest.take(8_000)).collect();
+    assert_eq!(again.len(), 600);
+    assert!(again.iter().all(|block| rest.words(*block).len() >= 8_000));
+}

@@ -172,9 +172,7 @@ impl Limiter {
 
     /// Gives back what nobody asked for lately, in one of the shards.
     pub(crate) fn sweep(&self, number: usize, now: Timestamp) {
-        self.shards.lock(number).sweep(&self.arena, |block| {
-            History::at(self.history_words(block)).is_idle(get(self.arena.words(block), OWN), now)
-        });
+        self.shards.lock(number).sweep(&self.arena, |block| !is_of_use(self.arena.words(block), now));
     }
 
     /// How many keys, users and businesses have a block now.
@@ -250,8 +248,17 @@ impl Limiter {
     }
 
     fn history_words(&self, block: Block) -> &[AtomicU32] {
-        self.arena.words(block).get(HEAD..).unwrap_or(&[])
+        history_words(self.arena.words(block))
     }
+}
+
+fn history_words(words: &[AtomicU32]) -> &[AtomicU32] {
+    words.get(HEAD..).unwrap_or(&[])
+}
+
+/// Whether anything in a block matters still to the windows that it was made for.
+pub(crate) fn is_of_use(words: &[AtomicU32], now: Timestamp) -> bool {
+    !History::at(history_words(words)).is_idle(get(words, OWN), now)
 }
 
 /// A block, and the history in it.

@@ -216,15 +216,22 @@ impl Quotas {
 
     /// Gives back the blocks of periods that are over, in one of the shards.
     pub(crate) fn sweep(&self, number: usize, now: Timestamp) {
-        self.shards.lock(number).sweep(&self.arena, |block| {
-            Period::ALL.into_iter().all(|period| self.cell(block, period).number() < Now::of(period, now).number)
-        });
+        self.shards.lock(number).sweep(&self.arena, |block| !is_of_use(self.arena.words(block), now));
     }
 
     fn cell(&self, block: Block, period: Period) -> Cell<'_> {
-        let first = HEAD + if period == Period::Day { 0 } else { WORDS_OF_A_PERIOD };
-        Cell { words: self.arena.words(block).get(first..first + WORDS_OF_A_PERIOD).unwrap_or(&[]) }
+        cell(self.arena.words(block), period)
     }
+}
+
+fn cell(words: &[AtomicU32], period: Period) -> Cell<'_> {
+    let first = HEAD + if period == Period::Day { 0 } else { WORDS_OF_A_PERIOD };
+    Cell { words: words.get(first..first + WORDS_OF_A_PERIOD).unwrap_or(&[]) }
+}
+
+/// Whether a block has something of a period that is not over.
+pub(crate) fn is_of_use(words: &[AtomicU32], now: Timestamp) -> bool {
+    Period::ALL.into_iter().any(|period| cell(words, period).number() >= Now::of(period, now).number)
 }
 
 #[derive(Clone, Copy)]

@@ -79,10 +79,6 @@ impl Uses {
         };
         for &(subject, block) in recovered {
             let slot = uses.slot(block);
-            if slot.counts() == slot.written() {
-                uses.arena.free(block);
-                continue;
-            }
             slot.lower(Flag::OnItsWay);
             slot.raise(Flag::Unsure);
             slot.raise(Flag::Dirty);
@@ -241,6 +237,12 @@ impl Uses {
     fn slot(&self, block: Block) -> Slot<'_> {
         Slot { words: self.arena.words(block) }
     }
+}
+
+/// Whether a block of another process has counted what the database may not have heard of.
+pub(crate) fn is_of_use(words: &[AtomicU32]) -> bool {
+    let slot = Slot { words };
+    slot.counts() != slot.written()
 }
 
 /// Hours since 1970.

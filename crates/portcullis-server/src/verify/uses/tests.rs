@@ -17,8 +17,9 @@ const KEY: ApiKeyId = ApiKeyId::from_bytes([1; 16]);
 fn uses(directory: &Path, start: u32) -> Uses {
     let mut recovered = Vec::new();
     let arena = Arena::open(&directory.join("spool"), [1; 4], |block, words| {
-        recovered.extend(dedication(words).map(|(_, subject)| (subject, block)));
-        true
+        let of_use = dedication(words).filter(|_| is_of_use(words));
+        recovered.extend(of_use.map(|(_, subject)| (subject, block)));
+        of_use.is_some()
     });
     Uses::new(Arc::new(arena.unwrap()), &recovered, start)
 }
