@@ -41,6 +41,10 @@ doc:
 test *arguments:
     cargo test --locked --workspace {{ arguments }}
 
+# Kill a server under load so many times, and count what it kept
+soak rounds="1000":
+    SOAK_ROUNDS={{ rounds }} cargo test --locked -p portcullis --test main attack_61
+
 # Write openapi.json anew, after a change of the API
 openapi:
     cargo run --locked --quiet -p portcullis -- openapi > target/openapi.json

@@ -65,6 +65,11 @@ async fn counted(server: &Quickstart, operator: &str, of: &str) -> u64 {
     usage["data"]["totals"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
 }
 
+/// How often a server is killed: a few times in every test run, and as often as `just soak` says.
+fn rounds() -> u64 {
+    std::env::var("SOAK_ROUNDS").map_or(6, |rounds| rounds.parse().unwrap())
+}
+
 /// Each round the server is killed under full load: in the middle of counting, of writing, of growing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_61_kill_9_under_load_loses_no_count_and_doubles_none() {
@@ -73,10 +78,10 @@ async fn attack_61_kill_9_under_load_loses_no_count_and_doubles_none() {
     let (user, operator) = (server.text("user_id").to_owned(), server.text("operator_token").to_owned());
     let keys = keys(&server, &user, 40).await;
     let (mut answered, mut sent) = (0, 0);
-    for round in 0..6 {
+    for round in 0..rounds() {
         let seen = Arc::new(Seen::default());
         let clients = hammer(&server, &operator, &keys, &seen);
-        tokio::time::sleep(Duration::from_millis(700 + 350 * round)).await;
+        tokio::time::sleep(Duration::from_millis(700 + 353 * (round % 7))).await;
         server.kill();
         for client in clients {
             client.await.unwrap();
