@@ -6,13 +6,14 @@ use portcullis_core::change::Change;
 use portcullis_core::decision::{Ask, Concerned, Unmetered, decide};
 use portcullis_core::id::RoleId;
 use portcullis_core::keyring::Keyring;
+use portcullis_core::limits::{Limits, Quotas, Subject};
 use portcullis_core::role::BuiltIn;
 use portcullis_core::scope::BusinessScope;
 use proptest::prelude::*;
 
 use crate::world::{
-    NAMES, ask, at, business, business_set, digest, key_set, key_state, keyring, member, member_removed, permission,
-    revoked, role, role_set, user_set, words,
+    NAMES, ask, at, business, business_set, digest, key_set, key_state, keyring, limits_set, member, member_removed,
+    permission, revoked, role, role_set, user, user_set, words,
 };
 
 const N: u8 = 4;
@@ -25,8 +26,16 @@ enum Edit {
     Role(u8, Vec<&'static str>),
     Member(u8, u8, u8),
     MemberRemoved(u8, u8),
-    Key { n: u8, owner: u8, only: Option<Vec<u8>>, names: Option<Vec<&'static str>>, generation: u8 },
+    Key {
+        n: u8,
+        owner: u8,
+        only: Option<Vec<u8>>,
+        names: Option<Vec<&'static str>>,
+        generation: u8,
+    },
     Revoked(u8),
+    /// What is set for user `n`; nothing, where it is taken back.
+    Limits(u8, Option<u32>),
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
@@ -40,6 +49,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         (0..N, 0..N, prop::option::of(prop::collection::vec(0..N, 0..3)), prop::option::of(names()), 0..2u8)
             .prop_map(|(n, owner, only, names, generation)| Edit::Key { n, owner, only, names, generation }),
         (0..N).prop_map(Edit::Revoked),
+        (0..N, prop::option::of(1..4_u32)).prop_map(|(n, limit)| Edit::Limits(n, limit)),
     ]
 }
 
@@ -56,6 +66,10 @@ impl Edit {
             Self::Member(user, business, role) => member(*user, *business, role_id(*role)),
             Self::MemberRemoved(user, business) => member_removed(*user, *business),
             Self::Revoked(n) => revoked(*n, 5),
+            Self::Limits(n, limit) => {
+                let quotas = Quotas { per_day: *limit, per_month: None };
+                limits_set(Subject::User(user(*n)), &Limits { quotas, ..Limits::default() })
+            }
             Self::Key { n, owner, only, names, generation } => {
                 let mut state = key_state(*n, *owner);
                 // A key whose digest is made anew, as when the pepper is wrapped, is still one key.
@@ -79,6 +93,7 @@ struct Tables {
     members: BTreeMap<(u8, u8), Edit>,
     keys: BTreeMap<u8, Edit>,
     revoked: BTreeMap<u8, Edit>,
+    limits: BTreeMap<u8, Edit>,
 }
 
 impl Tables {
@@ -86,6 +101,7 @@ impl Tables {
     fn take(&mut self, edit: &Edit) -> bool {
         match edit {
             Edit::User(n, _) => _ = self.users.insert(*n, edit.clone()),
+            Edit::Limits(n, _) => _ = self.limits.insert(*n, edit.clone()),
             Edit::Business(n, _) => _ = self.businesses.insert(*n, edit.clone()),
             Edit::Role(n, _) => _ = self.roles.insert(*n, edit.clone()),
             Edit::Member(user, business, role) => {
@@ -121,13 +137,15 @@ impl Tables {
     fn snapshot(&self) -> Keyring {
         let rows = self.users.values().chain(self.businesses.values()).chain(self.roles.values());
         let rows = rows.chain(self.members.values()).chain(self.keys.values()).chain(self.revoked.values());
+        let rows = rows.chain(self.limits.values());
         keyring(rows.map(Edit::change))
     }
 }
 
 /// What a keyring says to every question there is in so small a world.
 fn answers(keyring: &Keyring) -> Vec<String> {
-    let mut answers = Vec::new();
+    let limits = |n| format!("{:?}", keyring.limits(Subject::User(user(n))));
+    let mut answers: Vec<String> = (0..N).map(limits).collect();
     for n in (0..N).chain(16..16 + N) {
         for business in (0..=N).map(|n| if n == N { Concerned::None } else { Concerned::One(business(n)) }) {
             for name in [None, Some("calls:write"), Some("analytics:read")] {
