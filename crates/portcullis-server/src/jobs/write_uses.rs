@@ -22,6 +22,10 @@ const AT_LEAST: usize = 512;
 const SECONDS: usize = 60;
 
 pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
+    // What another process left behind first: only the database can tell how much of it is new.
+    if let Err(error) = all(&app).await {
+        tracing::warn!(%error, "cannot write what was counted before this start; it stays in the spool");
+    }
     let mut turn = 0;
     while next_turn(EVERY, &mut ended).await {
         turn = (turn + 1) % SHARDS;

@@ -204,7 +204,8 @@ impl Uses {
         let (mut hours, mut last_use): (Vec<(u32, Counts)>, Option<LastUse>) = (Vec::new(), None);
         for counted in counted {
             let mut more = counted.counts;
-            for (more, written) in more.iter_mut().zip(counted.written.unwrap_or_default()) {
+            // Where the last try may have been in vain, what was certain before it is what is told.
+            for (more, written) in more.iter_mut().zip(self.slot(counted.block).written()) {
                 *more = more.saturating_sub(written);
             }
             hours.push((counted.hour, more));
