@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -74,7 +75,9 @@ impl Quickstart {
         let first_line = serde_json::from_str(&line).unwrap_or_else(|_| {
             panic!("the first line was `{line}`; the log: {}", std::fs::read_to_string(&log).unwrap())
         });
-        Self { process, first_line, log, client: reqwest::Client::builder().no_proxy().build().unwrap() }
+        // A kept connection may end at the server's `idle_timeout` (60 s) in the instant in which the next request is sent on it.
+        let client = reqwest::Client::builder().no_proxy().pool_idle_timeout(Duration::from_secs(20)).build().unwrap();
+        Self { process, first_line, log, client }
     }
 
     pub(crate) fn text(&self, name: &str) -> &str {

@@ -130,7 +130,8 @@ impl Uses {
         }
     }
 
-    /// Up to so many blocks of some shards that the database has not heard of, those first that have waited longest. Each must come back, to [`Uses::written`] or [`Uses::not_written`].
+    /// Up to so many blocks of some shards that the database has not heard of, those first that have waited longest. Each must come
+    /// back, to [`Uses::written`] or [`Uses::not_written`].
     pub(crate) fn take_dirty(&self, most: usize, shards: Range<usize>) -> Vec<Counted> {
         let mut taken = Vec::new();
         for number in shards {
