@@ -224,8 +224,8 @@ pub struct ListApiKeys {
     pub limit: Option<String>,
     /// The `next_cursor` of the page before.
     pub cursor: Option<String>,
-    /// `active`, `expired` or `revoked`; all, where it is left out.
-    #[param(value_type = Option<schema::Status>)]
+    /// `active`, `expired`, `revoked`, or `ended` for expired and revoked ones; all, where it is left out.
+    #[param(value_type = Option<schema::ListedStatus>)]
     pub status: Option<String>,
     /// Only keys that reach this business.
     #[param(value_type = Option<schema::BusinessId>)]
@@ -245,8 +245,8 @@ pub struct ListApiKeysOfBusiness {
     pub limit: Option<String>,
     /// The `next_cursor` of the page before.
     pub cursor: Option<String>,
-    /// `active`, `expired` or `revoked`; all, where it is left out.
-    #[param(value_type = Option<schema::Status>)]
+    /// `active`, `expired`, `revoked`, or `ended` for expired and revoked ones; all, where it is left out.
+    #[param(value_type = Option<schema::ListedStatus>)]
     pub status: Option<String>,
     /// Only keys of this owner.
     #[param(value_type = Option<schema::UserId>)]

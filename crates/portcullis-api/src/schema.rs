@@ -74,6 +74,8 @@ texts! {
     LinkId: "The id of an invitation." = |text| id(text, ids::LinkId::PREFIX);
     Environment: "Where a key is meant to be used." = |text| one_of(text, ["live", "test"]);
     Status: "Whether an API key lives." = |text| one_of(text, ["active", "expired", "revoked"]);
+    ListedStatus: "Whether the API keys of a list live: `ended` is expired or revoked." =
+        |text| one_of(text, ["active", "expired", "revoked", "ended"]);
     UsageWindow: "A time until now." = |text| one_of(text, ["24h", "7d", "30d", "90d", "365d"]);
     Standing: "Whether an account lives." = |text| one_of(text, ["active", "disabled"]);
     Action: "What may be done with a resource; `write` does not include `read`." = |text| one_of(text, ["read", "write"]);

@@ -136,6 +136,20 @@ impl Keyring {
         self.keys.is_empty()
     }
 
+    /// The digest of the token of a key, so that a decision can be asked for without the token.
+    pub fn digest_of(&self, id: ApiKeyId) -> Option<Digest> {
+        self.keys.get(self.key_place(id)? as usize).map(|key| key.digest)
+    }
+
+    /// What a user may do in each business that they are a member of.
+    pub fn roles_of(&self, user: UserId) -> impl Iterator<Item = (BusinessId, PermissionSet)> {
+        let user = self.users.place(&user).ok().and_then(|place| self.users.at(place));
+        let memberships = user.map_or(&[][..], |user| &user.memberships);
+        memberships
+            .iter()
+            .filter_map(|&(business, role)| Some((self.businesses.at(business)?.id, *self.roles.at(role)?)))
+    }
+
     /// The key with this digest, tombstones among them.
     pub fn find(&self, digest: &Digest) -> Option<Key<'_>> {
         let record = |place: Place| self.keys.get(place as usize);

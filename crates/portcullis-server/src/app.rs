@@ -1,7 +1,8 @@
 //! What a request may use: one value, made once, passed to everything, with no state beside it.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use portcullis_core::limits::Subject;
 use portcullis_core::permission::Catalogue;
@@ -16,6 +17,7 @@ use crate::manage::attempts::Attempts;
 use crate::manage::idempotency::InFlight;
 use crate::manage::passwords::Hashing;
 use crate::manage::refusals::Refusals;
+use crate::manage::setup::SetupCode;
 use crate::metrics::Metrics;
 use crate::secrets::{self, PepperError};
 use crate::spool::{Arena, Block, OpenSpoolError, Use, dedication};
@@ -52,6 +54,9 @@ pub struct App {
     pub(crate) refusals: Refusals,
     pub(crate) attempts: Attempts,
     pub(crate) hashing: Hashing,
+    pub(crate) setup: SetupCode,
+    /// The address that was taken, where the configuration left the port open.
+    address: OnceLock<SocketAddr>,
     stopping: AtomicBool,
     /// Told once, when all is over, so that the follower and the jobs end.
     ended: watch::Sender<bool>,
@@ -101,6 +106,8 @@ impl App {
             refusals: Refusals::default(),
             attempts: Attempts::default(),
             hashing: Hashing::new(),
+            setup: setup_code(&store, &dice, clock.now()).await?,
+            address: OnceLock::new(),
             stopping: AtomicBool::new(false),
             ended: watch::Sender::new(false),
             config,
@@ -140,6 +147,23 @@ impl App {
         self.store.close().await;
     }
 
+    /// The one-time code of the set-up page, where there is nobody yet who could sign in.
+    pub fn setup_code(&self) -> Option<String> {
+        self.setup.text()
+    }
+
+    /// Notes the address that it answers at.
+    pub(crate) fn listens_at(&self, address: SocketAddr) {
+        // A second one would be of a second server on the same state, and changes no link that was made.
+        let _ = self.address.set(address);
+    }
+
+    /// Where people reach it: scheme, host and port.
+    pub fn public_url(&self) -> String {
+        let listen = self.address.get().copied().unwrap_or(self.config.listen);
+        self.config.public_url.clone().unwrap_or_else(|| format!("http://{listen}"))
+    }
+
     /// The settings it runs with.
     pub const fn config(&self) -> &Config {
         &self.config
@@ -168,6 +192,11 @@ async fn number_of_this_start(store: &Store) -> Result<u32, StartError> {
     edit.put_fact(FACT, &number.to_string()).await?;
     edit.commit().await?;
     Ok(number)
+}
+
+async fn setup_code(store: &Store, dice: &SystemDice, now: Timestamp) -> Result<SetupCode, StoreError> {
+    let somebody = store.edit().await?.any_user().await?;
+    Ok(if somebody { SetupCode::default() } else { SetupCode::make(dice, now) })
 }
 
 /// The blocks of the spool that were in use, with what for and for whom.

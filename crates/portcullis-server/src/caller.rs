@@ -4,6 +4,7 @@
 
 mod announced;
 mod business;
+pub(crate) mod cookie;
 mod knock;
 mod origin;
 
@@ -11,6 +12,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
+use http::HeaderName;
 use http::request::Parts;
 use portcullis_core::audit::Actor;
 use portcullis_core::decision::{Ask, Concerned, Decision, Denial, Presented};
@@ -32,7 +34,10 @@ pub(crate) use business::{
     LooksAfterRoles, Needs, OfBusiness, Platformer, Proprietor,
 };
 pub(crate) use knock::Knock;
-pub(crate) use origin::{From, check_not_from_elsewhere, origin};
+pub(crate) use origin::{From, check_not_from_elsewhere, check_same_site, origin};
+
+/// What a page of the dashboard says when it asks without anybody's doing.
+const BY_ITSELF: HeaderName = HeaderName::from_static("x-portcullis-by-itself");
 
 /// A grant as a type, so that a handler's signature can name it.
 pub(crate) trait Needed: Send + Sync {
@@ -200,8 +205,13 @@ async fn anyone(app: &App, parts: &Parts) -> Result<Anyone, Error> {
         Sent::Session(token) => {
             let session = sessions::find(app, token).await?;
             Knock::is_by(parts, Actor::User(session.user));
-            origin::check_same_site(app, parts)?;
-            sessions::go_on(app, &session).await?;
+            check_same_site(app, parts)?;
+            // A page that asks by itself whether anything has changed does not keep an abandoned session alive.
+            if parts.headers.contains_key(BY_ITSELF) {
+                sessions::check(app, &session, app.clock.now())?;
+            } else {
+                sessions::go_on(app, &session).await?;
+            }
             return Ok(Anyone::User(Box::new(session)));
         }
     };

@@ -34,7 +34,7 @@ pub struct Config {
     pub limiting: bool,
     pub counting: bool,
     /// Where people reach this server, for links; where it listens, where it is left out.
-    public_url: Option<String>,
+    pub(crate) public_url: Option<String>,
     pub log: Log,
     pub connections: Connections,
     /// Variables that look like settings and are none: a misspelt setting must not go unseen.
@@ -219,11 +219,6 @@ impl Default for Written {
 }
 
 impl Config {
-    /// Where people reach this server: scheme, host and port.
-    pub fn public_url(&self) -> String {
-        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
-    }
-
     /// Reads the file, if one is named, and then the environment.
     pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let text = match file {

@@ -182,6 +182,10 @@ impl From<StoreError> for Error {
 #[derive(Debug, Clone)]
 pub(crate) struct Pending(pub(crate) std::sync::Arc<Error>);
 
+/// On an answer whose body is what it shall be, whatever its status: a page.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Finished;
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();

@@ -11,10 +11,12 @@
 
 mod api;
 mod app;
+mod body;
 mod caller;
 pub mod clock;
 mod cluster;
 pub mod config;
+mod dashboard;
 mod error;
 mod jobs;
 mod manage;

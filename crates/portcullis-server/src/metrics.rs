@@ -177,6 +177,30 @@ impl State {
     }
 }
 
+/// How much this node holds, at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    pub(crate) keys: i64,
+    pub(crate) applied: i64,
+    pub(crate) limits_in_use: i64,
+    pub(crate) counted_in: i64,
+    pub(crate) unwritten: i64,
+    pub(crate) spool_bytes: i64,
+}
+
+pub(crate) fn state(app: &App) -> Held {
+    let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let (counted_in, unwritten) = app.uses.len();
+    Held {
+        keys: app.node.keyring().map_or(0, |keyring| whole(keyring.len())),
+        applied: app.node.applied(),
+        limits_in_use: whole(app.limiter.len()),
+        counted_in: whole(counted_in),
+        unwritten: whole(unwritten),
+        spool_bytes: whole(app.arena.bytes()),
+    }
+}
+
 impl Metrics {
     pub(crate) fn decided(&self, surface: Surface, code: Code) {
         if let Some(counter) = self.decisions.get(surface as usize).and_then(|codes| codes.get(code as usize)) {
@@ -192,16 +216,14 @@ impl Metrics {
 
     /// Everything, as Prometheus reads it (OpenMetrics 1.0).
     pub(crate) fn text(&self, app: &App) -> Result<String, std::fmt::Error> {
-        let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let (counted_in, unwritten) = app.uses.len();
-        let state = &self.state;
-        state.keys.set(app.node.keyring().map_or(0, |keyring| whole(keyring.len())));
+        let (state, now) = (&self.state, state(app));
+        state.keys.set(now.keys);
         state.ready.set(app.is_ready().into());
-        state.applied.set(app.node.applied());
-        state.limits_in_use.set(whole(app.limiter.len()));
-        state.counted_in.set(whole(counted_in));
-        state.unwritten.set(whole(unwritten));
-        state.spool_bytes.set(whole(app.arena.bytes()));
+        state.applied.set(now.applied);
+        state.limits_in_use.set(now.limits_in_use);
+        state.counted_in.set(now.counted_in);
+        state.unwritten.set(now.unwritten);
+        state.spool_bytes.set(now.spool_bytes);
         state.spool_volatile.set(app.arena.is_volatile().into());
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

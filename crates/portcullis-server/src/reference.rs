@@ -1,4 +1,4 @@
-//! `/reference`: the OpenAPI document as a page on which requests can be tried. Everything it loads is served here.
+//! What the page at `/reference` loads: the OpenAPI document, and what makes a page of it on which requests can be tried.
 
 use std::sync::Arc;
 
@@ -15,7 +15,6 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'",
 );
-const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
@@ -24,7 +23,6 @@ pub(crate) fn routes(document: String) -> Router<Arc<App>> {
     Router::new()
         .route("/openapi.json", get(async move || file("application/json", document.clone())))
         .route("/problems.css", page(STYLE, include_bytes!("reference/problems.css")))
-        .route("/reference", page(HTML, include_bytes!("reference/reference.html")))
         .route("/reference/reference.js", page(SCRIPT, include_bytes!("reference/reference.js")))
         .route("/reference/reference.css", page(STYLE, include_bytes!("reference/reference.css")))
         .route(

@@ -27,6 +27,7 @@ pub struct Bound {
 pub async fn bind(app: Arc<App>) -> io::Result<Bound> {
     let listener = TcpListener::bind(app.config.listen).await?;
     let address = listener.local_addr()?;
+    app.listens_at(address);
     Ok(Bound { app, listener, address })
 }
 

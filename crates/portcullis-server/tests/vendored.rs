@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Folders of vendored files, each with a manifest.
-const FOLDERS: [&str; 1] = ["src/reference/vendor"];
+const FOLDERS: [&str; 2] = ["src/reference/vendor", "src/dashboard/assets/vendor"];
 
 fn sha256(bytes: &[u8]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);

@@ -39,10 +39,15 @@ struct Printed<'a> {
     url: String,
     operator_token: Option<&'a SecretText>,
     user_id: Option<String>,
+    email: Option<&'static str>,
+    password: Option<&'a SecretText>,
     business_ids: Vec<String>,
     api_key_id: Option<String>,
     token: Option<&'a SecretText>,
 }
+
+/// Whom the dashboard of a quickstart is signed in to as.
+const EMAIL: &str = "owner@example.com";
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let flags = Flags { data: Some(&args.data), listen: args.listen, ..Flags::default() };
@@ -59,8 +64,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 
 /// Fills an empty store; leaves one with users alone.
 async fn sample(app: &Arc<App>) -> Result<Option<(Initialised, Sample)>, SetupError> {
-    let first =
-        FirstUser { email: "owner@example.com".to_owned(), name: Some("Quickstart Owner".to_owned()), password: None };
+    let first = FirstUser { email: EMAIL.to_owned(), name: Some("Quickstart Owner".to_owned()), password: None };
     match setup::initialise(app, first).await {
         Ok(first) => {
             let sample = setup::add_sample(app, &first).await?;
@@ -83,6 +87,8 @@ fn print(args: &Args, url: String, made: Option<&(Initialised, Sample)>) -> Resu
             url,
             operator_token: Some(&first.operator_token),
             user_id: Some(first.user_id.to_string()),
+            email: Some(EMAIL),
+            password: first.password.as_ref(),
             business_ids: sample.business_ids.iter().map(ToString::to_string).collect(),
             api_key_id: Some(sample.api_key_id.to_string()),
             token: Some(&sample.token),
@@ -104,9 +110,14 @@ fn welcome(args: &Args, url: &str, first: &Initialised, sample: &Sample) -> Stri
     let data = args.data.display();
     let (user, key) = (first.user_id, sample.api_key_id);
     let (operator_token, token) = (first.operator_token.expose(), sample.token.expose());
+    let password = first.password.as_ref().map_or("", SecretText::expose);
     format!(
         "\
 Portcullis listens on {url}. Its data is in {data}.
+
+The dashboard is at {url}. Sign in as {EMAIL} with the password, shown this once:
+
+  {password}
 
 Two tokens, shown this once:
 

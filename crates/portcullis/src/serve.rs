@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::failure::Failure;
+use crate::output;
 use crate::running::{self, Flags};
 
 /// Run the server.
 ///
 /// Settings come from the file, then from the environment (PORTCULLIS_ and the setting's name in capitals), then from these
-/// flags. An empty data directory becomes a store that nobody can use yet: run `portcullis init` on it first.
+/// flags. While a store has no user, a one-time code is printed for the set-up page; `portcullis init` does the same without a browser.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   portcullis init --data /var/lib/portcullis --email you@example.com
@@ -33,5 +34,23 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     running::start_log(&config)?;
     let app = running::open(config).await?;
     let bound = running::bind(&app).await?;
+    if let Some(code) = app.setup_code() {
+        output::text(&first_words(&app.public_url(), &code))?;
+    }
     running::run(bound).await
+}
+
+/// What whoever looks at the console must know while nobody can sign in.
+fn first_words(url: &str, code: &str) -> String {
+    format!(
+        "Nobody can sign in yet. Within an hour, open
+
+  {url}/setup
+
+and enter this code, which works once:
+
+  {code}
+
+"
+    )
 }

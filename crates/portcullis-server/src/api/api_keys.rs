@@ -139,7 +139,7 @@ async fn many(app: &App, (keys, next_cursor): (Vec<api_keys::ApiKey>, Option<Str
 }
 
 fn wire(app: &App, shown: api_keys::Shown) -> ApiKey {
-    let api_keys::Shown { key, rate, used, last_used } = shown;
+    let api_keys::Shown { key, rate, used, last_used, .. } = shown;
     let [day, week, month] = used.map(|count| u64::try_from(count).unwrap_or(0));
     let (last_used_at, last_used_address) = last_used.map_or((None, None), |(at, from)| (Some(at.into()), from));
     ApiKey {

@@ -2,18 +2,15 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use bytes::Bytes;
+use http::HeaderMap;
 use http::request::Parts;
-use http::{HeaderMap, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_api::object::Object;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
+use crate::body::{is_of_type, read};
 use crate::error::Error;
 
 /// A JSON body that has to be there.
@@ -83,22 +80,7 @@ async fn json<T: DeserializeOwned>(request: Request, app: &App, most: usize) -> 
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    let Some(Ok(text)) = types.next().map(|value| value.to_str()) else { return false };
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    types.next().is_none() && essence.eq_ignore_ascii_case("application/json")
-}
-
-async fn read(app: &App, body: Body, most: usize) -> Result<Bytes, Error> {
-    let bounds = &app.config.connections;
-    let limited = Limited::new(body, most);
-    let patience = Duration::from_secs(bounds.body_read_timeout_seconds);
-    match tokio::time::timeout(patience, limited.collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
-        Ok(Err(_)) => Err(Error::Invalid("The body could not be read.".to_owned())),
-        Err(_) => Err(Error::Timeout),
-    }
+    is_of_type(headers, "application/json")
 }
 
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {

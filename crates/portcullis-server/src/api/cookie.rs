@@ -1,15 +1,12 @@
-//! The cookie of a session, and answers that set or clear it.
+//! Answers that set or clear the cookie of a session.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use portcullis_api::envelope::Done;
-use portcullis_core::time::Timestamp;
 use serde::Serialize;
 
 use super::As;
 use crate::error::Error;
-use crate::manage::sessions::Begun;
-use crate::verify::credentials::SESSION_COOKIE;
 
 /// An answer that begins a session, or may.
 pub(crate) type Begin<T> = Result<WithCookie<201, T>, Error>;
@@ -36,26 +33,4 @@ impl<const STATUS: u16, T: Serialize> IntoResponse for WithCookie<STATUS, T> {
         }
         response
     }
-}
-
-/// The cookie of a session that was begun. No script reads it, and no other site's form sends it.
-pub(super) fn of(begun: &Begun, now: Timestamp) -> Option<HeaderValue> {
-    let seconds = (begun.session.expires_at.as_millis() - now.as_millis()) / 1_000;
-    cookie(begun.token.reveal(), seconds)
-}
-
-/// What makes a browser forget the cookie.
-pub(super) fn gone() -> Option<HeaderValue> {
-    cookie("", 0)
-}
-
-fn cookie(token: &str, max_age_seconds: i64) -> Option<HeaderValue> {
-    let text = format!("{SESSION_COOKIE}={token}; Path=/; Max-Age={max_age_seconds}; Secure; HttpOnly; SameSite=Lax");
-    let mut value = HeaderValue::from_str(&text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-pub(super) fn user_agent(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok())
 }

@@ -13,7 +13,7 @@ use portcullis_api::links::{
 use portcullis_api::sessions::SignedIn;
 
 use super::body::{JsonBody, KnownQuery};
-use super::cookie::{self, Begin, WithCookie};
+use super::cookie::{Begin, WithCookie};
 use super::sessions::signed_in;
 use super::{Accepted, Answer, Created, ListAnswer, accepted, created, page, path_id_of, success};
 use crate::app::App;
@@ -53,8 +53,8 @@ pub(crate) async fn set_password(
     JsonBody(wanted): JsonBody<SetPassword>,
 ) -> Begin<SignedIn> {
     check_not_from_elsewhere(&app, &headers)?;
-    let begun = links::set_password(&app, origin, cookie::user_agent(&headers), &wanted).await?;
-    let cookie = cookie::of(&begun, app.clock.now());
+    let begun = links::set_password(&app, origin, caller::cookie::user_agent(&headers), &wanted).await?;
+    let cookie = caller::cookie::of(&begun, app.clock.now());
     Ok(WithCookie::new(signed_in(begun), cookie))
 }
 
@@ -110,8 +110,8 @@ pub(crate) async fn accept_invitation(
     JsonBody(wanted): JsonBody<AcceptInvitation>,
 ) -> Begin<AcceptedInvitation> {
     let caller = by.as_ref().map(|by| &by.caller);
-    let joined = links::accept_invitation(&app, caller, origin, cookie::user_agent(&headers), &wanted).await?;
-    let cookie = joined.begun.as_ref().and_then(|begun| cookie::of(begun, app.clock.now()));
+    let joined = links::accept_invitation(&app, caller, origin, caller::cookie::user_agent(&headers), &wanted).await?;
+    let cookie = joined.begun.as_ref().and_then(|begun| caller::cookie::of(begun, app.clock.now()));
     let answer = AcceptedInvitation {
         user_id: joined.user,
         business_id: joined.business,

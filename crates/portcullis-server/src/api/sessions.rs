@@ -9,7 +9,7 @@ use portcullis_api::sessions::{ChangePassword, Session, SignIn, SignedIn};
 use portcullis_core::id::SessionId;
 
 use super::body::JsonBody;
-use super::cookie::{self, Begin, End, WithCookie};
+use super::cookie::{Begin, End, WithCookie};
 use super::{Answer, path_id_of, success, users};
 use crate::app::App;
 use crate::caller::{self, From, OfAccount, UsersRead, UsersWrite, check_not_from_elsewhere};
@@ -22,8 +22,8 @@ pub(crate) async fn begin(
     JsonBody(wanted): JsonBody<SignIn>,
 ) -> Begin<SignedIn> {
     check_not_from_elsewhere(&app, &headers)?;
-    let begun = sessions::begin(&app, origin, cookie::user_agent(&headers), &wanted).await?;
-    let cookie = cookie::of(&begun, app.clock.now());
+    let begun = sessions::begin(&app, origin, caller::cookie::user_agent(&headers), &wanted).await?;
+    let cookie = caller::cookie::of(&begun, app.clock.now());
     Ok(WithCookie::new(signed_in(begun), cookie))
 }
 
@@ -34,7 +34,7 @@ pub(crate) async fn show(by: caller::SignedIn) -> Answer<Session> {
 
 pub(crate) async fn end(State(app): State<Arc<App>>, by: caller::SignedIn, From(origin): From) -> End {
     sessions::end(&app, &by.caller, &by.account, origin, Some(by.session.id)).await?;
-    Ok(WithCookie::new(Done, cookie::gone()))
+    Ok(WithCookie::new(Done, caller::cookie::gone()))
 }
 
 pub(crate) async fn list(State(app): State<Arc<App>>, of: OfAccount<UsersRead>) -> Answer<Vec<Session>> {

@@ -31,7 +31,7 @@ pub(crate) fn origin(extensions: &Extensions) -> Origin {
 
 /// Refuses what another site makes a browser do with its user's cookie. A browser says where a request comes from, by Fetch
 /// metadata or by `Origin`; what says neither and changes something is refused too, since every browser says one of them then.
-pub(super) fn check_same_site(app: &App, parts: &Parts) -> Result<(), Error> {
+pub(crate) fn check_same_site(app: &App, parts: &Parts) -> Result<(), Error> {
     if parts.method.is_safe() || comes_from_here(app, &parts.headers) == Some(true) { Ok(()) } else { Err(elsewhere()) }
 }
 
@@ -49,7 +49,7 @@ fn comes_from_here(app: &App, headers: &HeaderMap) -> Option<bool> {
     let origin = text(header::ORIGIN.as_str())?;
     let host = text(header::HOST.as_str()).unwrap_or_default();
     let same_host = origin.split_once("://").is_some_and(|(_, place)| !place.is_empty() && place == host);
-    Some(same_host || origin == app.config.public_url())
+    Some(same_host || origin == app.public_url())
 }
 
 fn elsewhere() -> Error {

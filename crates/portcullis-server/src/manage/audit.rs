@@ -7,7 +7,7 @@ use portcullis_api::audit_events::ListAuditEvents;
 use portcullis_api::time::Time;
 use portcullis_core::audit::{CHAIN_START, ChainedEvent};
 use portcullis_core::audit_head::SignedHead;
-use portcullis_core::scope::{Platform, Tenant};
+use portcullis_core::scope::{Account, Platform, Tenant};
 
 use super::paging::Listing;
 use crate::app::{App, StartError};
@@ -30,17 +30,20 @@ pub struct Broken {
 pub(crate) enum Log {
     Whole(Platform),
     OfBusiness(Tenant),
+    /// What concerns one user: their account and their keys, whoever did it.
+    About(Account),
 }
 
-/// A page of events, newest first; of one business, or of the whole platform.
+/// A page of events, newest first.
 pub(crate) async fn list(
     app: &App,
     log: &Log,
     query: &ListAuditEvents,
 ) -> Result<(Vec<ChainedEvent>, Option<String>), Error> {
-    let business = match log {
-        Log::Whole(_) => None,
-        Log::OfBusiness(tenant) => Some(app.store.business(tenant).await?.id),
+    let of = match log {
+        Log::Whole(_) => String::new(),
+        Log::OfBusiness(tenant) => app.store.business(tenant).await?.id.to_string(),
+        Log::About(account) => app.store.user(account).await?.id.to_string(),
     };
     let filter = AuditFilter {
         actor: query.actor_id.clone(),
@@ -49,13 +52,14 @@ pub(crate) async fn list(
         from: instant("from", query.from.as_deref())?,
         to: instant("to", query.to.as_deref())?,
     };
-    let listing = Listing::new(app, &["audit_events", &format!("{business:?} {filter:?}")]);
+    let listing = Listing::new(app, &["audit_events", &format!("{of} {filter:?}")]);
     let slice = listing.slice(query.limit.as_deref(), query.cursor.as_deref())?;
     // The cursor is signed, so what is in it is a number that this function put there.
     let before = slice.after.as_deref().and_then(|number| number.parse().ok()).unwrap_or(i64::MAX);
     let events = match log {
         Log::Whole(proof) => app.store.audit_events(proof, &filter, before, slice.limit).await?,
         Log::OfBusiness(tenant) => app.store.audit_events_of(tenant, &filter, before, slice.limit).await?,
+        Log::About(account) => app.store.audit_events_about(account, &filter, before, slice.limit).await?,
     };
     Ok(listing.page(events, &slice, |event| event.number.to_string()))
 }

@@ -251,7 +251,7 @@ async fn make(
         Leads::Invitation(..) => "invitation",
     };
     // Behind a `#`, so that no browser sends it on as a referrer and no proxy writes it down.
-    let url = SecretText::new(format!("{}/{page}#{}", app.config.public_url(), token.reveal()));
+    let url = SecretText::new(format!("{}/{page}#{}", app.public_url(), token.reveal()));
     Ok(Made { link, url })
 }
 

@@ -1,16 +1,21 @@
 //! The first user and the first operator key, without whom nobody could make any other.
 
-use data_encoding::BASE64URL_NOPAD;
+use std::sync::{Mutex, PoisonError};
+
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use portcullis_api::api_keys::CreateApiKey;
 use portcullis_api::businesses::CreateBusiness;
 use portcullis_api::secret::SecretText;
 use portcullis_api::users::CreateUser;
-use portcullis_core::audit::Origin;
+use portcullis_core::audit::{Actor, Origin};
 use portcullis_core::dice::Dice;
 use portcullis_core::id::{ApiKeyId, BusinessId, OperatorKeyId, UserId};
 use portcullis_core::operator::{OperatorGrant, OperatorGrants};
 use portcullis_core::scope::Caller;
+use portcullis_core::time::Timestamp;
+use subtle::ConstantTimeEq;
 
+use super::sessions::{self, Begun};
 use super::{Editing, api_keys, businesses, operator_keys, passwords, users};
 use crate::app::App;
 use crate::error::Error;
@@ -62,6 +67,84 @@ impl From<Error> for SetupError {
             other => other.to_string(),
         })
     }
+}
+
+/// How long the code of the set-up page works.
+const CODE_MILLIS: i64 = 3_600_000;
+
+/// The code that whoever sees the server's console has, and nobody else; there is one where the store had no user at the start.
+#[derive(Debug, Default)]
+pub(crate) struct SetupCode(Mutex<Option<(SecretText, Timestamp)>>);
+
+impl SetupCode {
+    pub(crate) fn make(dice: &dyn Dice, now: Timestamp) -> Self {
+        let mut bytes = [0; 10];
+        dice.fill(&mut bytes);
+        Self(Mutex::new(Some((SecretText::new(BASE32_NOPAD.encode(&bytes)), now.plus_millis(CODE_MILLIS)))))
+    }
+
+    /// The code, as it is printed: in groups of four.
+    pub(crate) fn text(&self) -> Option<String> {
+        let code = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (code, _) = code.as_ref()?;
+        let groups = code.expose().as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group).into_owned());
+        Some(groups.collect::<Vec<_>>().join("-"))
+    }
+
+    pub(crate) fn is_open(&self, now: Timestamp) -> bool {
+        let code = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        code.as_ref().is_some_and(|(_, ends)| now < *ends)
+    }
+
+    fn is_right(&self, said: &str, now: Timestamp) -> bool {
+        let said: String = said.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
+        let code = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let right = |code: &SecretText| bool::from(code.expose().as_bytes().ct_eq(said.as_bytes()));
+        code.as_ref().is_some_and(|(code, ends)| now < *ends && right(code))
+    }
+
+    fn close(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Who the first user makes themselves, on the set-up page.
+#[derive(Debug)]
+pub(crate) struct FirstPerson {
+    pub(crate) code: String,
+    pub(crate) email: String,
+    pub(crate) name: Option<String>,
+    pub(crate) password: SecretText,
+}
+
+/// Makes the first user by the one-time code that the server printed, a platform admin, and signs them in.
+pub(crate) async fn first_person(
+    app: &App,
+    origin: Origin,
+    user_agent: Option<&str>,
+    wanted: &FirstPerson,
+) -> Result<Begun, Error> {
+    let now = app.clock.now();
+    app.attempts.begin("setup", origin.address, now)?;
+    if !app.setup.is_right(&wanted.code, now) {
+        return Err(Error::field(
+            "/code",
+            "is not the code that the server printed, or it has run out: restart the server for another",
+        ));
+    }
+    let hash = passwords::hash(app, &wanted.password, "/password").await?;
+    let mut editing = Editing::begin_as(app, Actor::Setup, origin).await?;
+    if editing.rows.any_user().await? {
+        return Err(Error::Conflict("This server is set up already: sign in.".to_owned()));
+    }
+    let user = CreateUser { email: wanted.email.clone(), name: wanted.name.clone() };
+    let user = users::insert(app, &mut editing, &user, Some(hash), true).await?;
+    editing.is_by(user.id);
+    let (begun, _) = sessions::open(app, &mut editing, origin.address, user_agent, user.id).await?;
+    editing.commit().await?;
+    app.attempts.succeeded("setup", origin.address);
+    app.setup.close();
+    Ok(begun)
 }
 
 /// Makes the first user, a platform admin, and an operator key with every grant. Refuses a store that has a user.

@@ -14,6 +14,8 @@ use crate::store::uses::{Used, Whose};
 
 const HOUR: i64 = 3_600_000;
 const HOURS_OF_A_DAY: i64 = 24;
+/// How many days a key's little chart shows.
+pub(crate) const DAYS_SHOWN: usize = 30;
 
 /// A time until now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,35 @@ pub(crate) async fn of_user(app: &App, account: &Account, window: Window) -> Res
 pub(crate) async fn of_business(app: &App, tenant: &Tenant, window: Window) -> Result<Usage, Error> {
     app.store.business(tenant).await?;
     of(app, Whose::Business(tenant), &[Subject::Business(tenant.business())], window).await
+}
+
+/// The keys of a user that were used most in a window, with what was decided. What the database has not heard of yet, which is a
+/// matter of seconds, is counted where a key is among those that it knows.
+pub(crate) async fn top_keys(
+    app: &App,
+    account: &Account,
+    window: Window,
+    most: i64,
+) -> Result<Vec<(ApiKeyId, Counts)>, Error> {
+    let now = app.clock.now();
+    let first = window.first_hour(now);
+    let books = app.uses.books.read().await;
+    let mut top = if window.by_hour {
+        app.store.top_keys_by_hour(account, first, most).await?
+    } else {
+        // The day in which the window begins counts as a whole: this ranks, and does not account.
+        app.store.top_keys_by_day(account, first.div_euclid(HOURS_OF_A_DAY), most).await?
+    };
+    for (key, counts) in &mut top {
+        for (hour, more) in app.uses.unwritten(Subject::ApiKey(*key)).0 {
+            if i64::from(hour) >= first {
+                add(counts, &more.map(i64::from));
+            }
+        }
+    }
+    drop(books);
+    top.sort_by_key(|(_, counts)| std::cmp::Reverse(counts.iter().sum::<i64>()));
+    Ok(top)
 }
 
 async fn of(app: &App, whose: Whose<'_>, subjects: &[Subject], window: Window) -> Result<Usage, Error> {
@@ -157,7 +188,19 @@ impl Points {
 #[derive(Debug, Clone, Default)]
 pub(super) struct KeyUse {
     pub(super) totals: [i64; 3],
+    /// In each of the last 30 days, today the last.
+    pub(super) by_day: [i64; DAYS_SHOWN],
     pub(super) last: Option<(Timestamp, Option<String>)>,
+}
+
+impl KeyUse {
+    fn add_to_day(&mut self, day: i64, count: i64, now: Timestamp) {
+        let ago = usize::try_from(hour(now).div_euclid(HOURS_OF_A_DAY) - day).ok();
+        let place = ago.and_then(|ago| (DAYS_SHOWN - 1).checked_sub(ago));
+        if let Some(sum) = place.and_then(|place| self.by_day.get_mut(place)) {
+            *sum += count;
+        }
+    }
 }
 
 /// The uses of some keys, whose rows were read with a proof, in their order.
@@ -186,9 +229,13 @@ pub(super) async fn of_keys(app: &App, keys: &[ApiKeyId]) -> Result<Vec<KeyUse>,
     for used in app.store.hours_of(&whose, month, until(month)).await? {
         count(used, &[2]);
     }
-    for used in app.store.days_of(&whose, after(month), i64::MAX).await? {
+    let days = app.store.days_of(&whose, after(month), i64::MAX).await?;
+    for used in days.clone() {
         let places: &[usize] = if used.at >= after(week) { &[1, 2] } else { &[2] };
         count(used, places);
+    }
+    for used in days {
+        by_key.entry(used.subject).or_default().add_to_day(used.at, used.counts.iter().sum(), now);
     }
     for last in app.store.last_uses(&whose).await? {
         by_key.entry(last.key.to_string()).or_default().last = Some((last.at, last.address));
@@ -201,6 +248,7 @@ pub(super) async fn of_keys(app: &App, keys: &[ApiKeyId]) -> Result<Vec<KeyUse>,
             for (total, first) in key_use.totals.iter_mut().zip([day, week, month]) {
                 *total += if i64::from(hour) >= first { count } else { 0 };
             }
+            key_use.add_to_day(i64::from(hour).div_euclid(HOURS_OF_A_DAY), count, now);
         }
         if let Some(last) = last.filter(|last| key_use.last.as_ref().is_none_or(|(at, _)| *at <= last.at)) {
             key_use.last = Some((last.at, last.address.map(|address| address.to_string())));

@@ -11,10 +11,33 @@ use super::{Slice, Store, StoreError, on};
 /// How many rows a page looks at, at most.
 const LOOKED_AT: i64 = 1_000;
 
+/// Keys of one status, or those that live no more for one reason or the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listed {
+    Are(Status),
+    Ended,
+}
+
+impl Listed {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let of = |status: &Status| status.name() == name;
+        if name == ENDED { Some(Self::Ended) } else { Status::ALL.into_iter().find(of).map(Self::Are) }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Are(status) => status.name(),
+            Self::Ended => ENDED,
+        }
+    }
+}
+
+const ENDED: &str = "ended";
+
 /// Which keys a list shows; what is `None` does not narrow it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeyFilter {
-    pub status: Option<Status>,
+    pub status: Option<Listed>,
     /// Keys that reach this business: restricted to it among others, or unrestricted.
     pub business: Option<BusinessId>,
     /// Keys of this owner.
@@ -38,7 +61,8 @@ macro_rules! of_user {
                 $which,
                 " ORDER BY id DESC LIMIT $8) AS looked_at
                 WHERE ($3 = '' OR $3 = CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
-                    WHEN expires_at <= $4 THEN 'expired' ELSE 'active' END)
+                    WHEN expires_at <= $4 THEN 'expired' ELSE 'active' END
+                    OR ($3 = 'ended' AND (revoked_at IS NOT NULL OR expires_at <= $4)))
                 AND ($5 = '' OR unrestricted OR EXISTS
                     (SELECT 1 FROM api_key_businesses b WHERE b.key_id = looked_at.id AND b.business_id = $5))
                 AND ($6 = '' OR name_folded LIKE $6 ESCAPE '\\')
@@ -74,7 +98,8 @@ const OF_BUSINESS: &str = concat!(
     reaching!(),
     ") AND EXISTS (SELECT 1 FROM memberships m WHERE m.business_id = $1 AND m.user_id = k.user_id)
     AND ($4 = '' OR $4 = CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
-        WHEN expires_at <= $5 THEN 'expired' ELSE 'active' END)
+        WHEN expires_at <= $5 THEN 'expired' ELSE 'active' END
+        OR ($4 = 'ended' AND (revoked_at IS NOT NULL OR expires_at <= $5)))
     AND ($6 = '' OR k.user_id = $6) AND ($7 = '' OR name_folded LIKE $7 ESCAPE '\\')
     ORDER BY k.id DESC LIMIT $8"
 );
@@ -83,7 +108,7 @@ const OF_BUSINESS_LOOKED_AT: &str =
 
 impl KeyFilter {
     fn status(&self) -> &'static str {
-        self.status.map_or("", Status::name)
+        self.status.map_or("", Listed::name)
     }
 
     /// The pattern that finds the name's part, whose own signs of a pattern mean themselves.
@@ -110,9 +135,9 @@ impl Store {
         slice: &Slice,
     ) -> Result<KeyPage, StoreError> {
         let (page, looked_at) = match filter.status {
-            None => of_user!(""),
-            Some(Status::Revoked) => of_user!("AND revoked_at IS NOT NULL"),
-            Some(Status::Active | Status::Expired) => of_user!("AND revoked_at IS NULL"),
+            None | Some(Listed::Ended) => of_user!(""),
+            Some(Listed::Are(Status::Revoked)) => of_user!("AND revoked_at IS NOT NULL"),
+            Some(Listed::Are(Status::Active | Status::Expired)) => of_user!("AND revoked_at IS NULL"),
         };
         let user = account.user().to_string();
         let rows: Vec<Row> = on!(&self.reader, |db| sqlx::query_as(page)

@@ -2,7 +2,7 @@
 
 use portcullis_core::audit::{Actor, AuditEvent, CHAIN_START, ChainedEvent, Origin};
 use portcullis_core::id::AuditEventId;
-use portcullis_core::scope::{Platform, Tenant};
+use portcullis_core::scope::{Account, Platform, Tenant};
 use portcullis_core::time::Timestamp;
 
 use super::{Edit, Store, StoreError, digest, on};
@@ -63,7 +63,7 @@ macro_rules! events {
         concat!(
             "SELECT * FROM audit_events WHERE ",
             $most_narrow,
-            " number < $1 AND ($2 = '' OR business_id = $2) AND ($3 = '' OR actor_id = $3) AND ($4 = '' OR target_id = $4)
+            " number < $1 AND ($9 = '' OR user_id = $9) AND ($2 = '' OR business_id = $2) AND ($3 = '' OR actor_id = $3) AND ($4 = '' OR target_id = $4)
             AND ($5 = '' OR action = $5) AND at >= $6 AND at < $7 ORDER BY number DESC LIMIT $8"
         )
     };
@@ -78,7 +78,18 @@ impl Store {
         before: i64,
         limit: i64,
     ) -> Result<Vec<ChainedEvent>, StoreError> {
-        self.events("", filter, before, limit).await
+        self.events(("", ""), filter, before, limit).await
+    }
+
+    /// Like [`Store::audit_events`], of what concerns one user: their account and their keys.
+    pub(crate) async fn audit_events_about(
+        &self,
+        account: &Account,
+        filter: &AuditFilter,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<ChainedEvent>, StoreError> {
+        self.events(("", &account.user().to_string()), filter, before, limit).await
     }
 
     /// Like [`Store::audit_events`], of one business.
@@ -89,12 +100,12 @@ impl Store {
         before: i64,
         limit: i64,
     ) -> Result<Vec<ChainedEvent>, StoreError> {
-        self.events(&tenant.business().to_string(), filter, before, limit).await
+        self.events((&tenant.business().to_string(), ""), filter, before, limit).await
     }
 
     async fn events(
         &self,
-        business: &str,
+        (business, user): (&str, &str),
         filter: &AuditFilter,
         before: i64,
         limit: i64,
@@ -102,6 +113,7 @@ impl Store {
         let text = |wanted: &Option<String>| wanted.clone().unwrap_or_default();
         let (actor, target, action) = (text(&filter.actor), text(&filter.target), text(&filter.action));
         let sql = match (target.as_str(), actor.as_str(), business, action.as_str()) {
+            ("", "", "", _) if !user.is_empty() => events!("user_id = $9 AND"),
             ("", "", "", "") => events!(""),
             ("", "", "", _) => events!("action = $5 AND"),
             ("", "", ..) => events!("business_id = $2 AND"),
@@ -117,6 +129,7 @@ impl Store {
             .bind(filter.from.unwrap_or(i64::MIN))
             .bind(filter.to.unwrap_or(i64::MAX))
             .bind(limit)
+            .bind(user)
             .fetch_all(db)
             .await)?;
         rows.into_iter().map(|row| Ok(row.read()?.0)).collect()

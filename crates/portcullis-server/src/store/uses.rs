@@ -170,6 +170,25 @@ impl Edit {
     }
 }
 
+type TopRow = (String, i64, i64, i64, i64, i64, i64, i64);
+
+/// The keys of a user by how often they were used since a time, of one of the two tables.
+macro_rules! top_keys {
+    ($table:literal, $time:literal) => {
+        concat!(
+            "SELECT subject, CAST(SUM(valid) AS BIGINT), CAST(SUM(invalid_api_key) AS BIGINT),
+            CAST(SUM(user_disabled) AS BIGINT), CAST(SUM(permission_denied) AS BIGINT), CAST(SUM(rate_limited) AS BIGINT),
+            CAST(SUM(business_disabled) AS BIGINT), CAST(SUM(valid + invalid_api_key + user_disabled + permission_denied
+            + rate_limited + business_disabled) AS BIGINT) AS calls
+            FROM api_keys k JOIN ",
+            $table,
+            " u ON u.subject = k.id WHERE k.user_id = $1 AND u.",
+            $time,
+            " >= $2 GROUP BY subject ORDER BY calls DESC, subject LIMIT $3"
+        )
+    };
+}
+
 type UsedRow = (String, i64, i64, i64, i64, i64, i64, i64);
 
 impl Store {
@@ -210,6 +229,46 @@ impl Store {
             " ORDER BY day"
         );
         self.used(SQL, of, [from, until]).await
+    }
+
+    /// The keys of a user that were used most since an hour.
+    pub(crate) async fn top_keys_by_hour(
+        &self,
+        account: &Account,
+        from: i64,
+        most: i64,
+    ) -> Result<Vec<(ApiKeyId, Counts)>, StoreError> {
+        self.top_keys(top_keys!("uses_by_hour", "hour"), account, from, most).await
+    }
+
+    /// The same since a day.
+    pub(crate) async fn top_keys_by_day(
+        &self,
+        account: &Account,
+        from: i64,
+        most: i64,
+    ) -> Result<Vec<(ApiKeyId, Counts)>, StoreError> {
+        self.top_keys(top_keys!("uses_by_day", "day"), account, from, most).await
+    }
+
+    async fn top_keys(
+        &self,
+        sql: &'static str,
+        account: &Account,
+        from: i64,
+        most: i64,
+    ) -> Result<Vec<(ApiKeyId, Counts)>, StoreError> {
+        let rows: Vec<TopRow> = on!(&self.reader, |db| sqlx::query_as(sql)
+            .bind(account.user().to_string())
+            .bind(from)
+            .bind(most)
+            .fetch_all(db)
+            .await)?;
+        rows.into_iter()
+            .map(|(key, valid, invalid, user, permission, rate, business, _)| {
+                Ok((typed(&key)?, [valid, invalid, user, permission, rate, business]))
+            })
+            .collect()
     }
 
     async fn used(&self, sql: &'static str, of: &Whose<'_>, range: [i64; 2]) -> Result<Vec<Used>, StoreError> {

@@ -7,8 +7,7 @@ use super::ApiKey;
 use crate::app::App;
 use crate::error::Error;
 use crate::manage::paging::Listing;
-use crate::store::api_key_lists::KeyFilter;
-use crate::store::api_keys::Status;
+use crate::store::api_key_lists::{KeyFilter, Listed};
 
 /// The longest part of a name that a list is searched for, in characters.
 const LONGEST_SEARCH: usize = 100;
@@ -54,10 +53,9 @@ pub(crate) async fn list_of_business(
     Ok(listing.page_of((page.keys, page.looked_until), &slice, |key| key.id.to_string()))
 }
 
-fn status(name: Option<&str>) -> Result<Option<Status>, Error> {
-    let known = |name| Status::ALL.into_iter().find(|status| status.name() == name);
-    let wrong = || Error::Invalid("`status` is `active`, `expired` or `revoked`.".to_owned());
-    name.map(|name| known(name).ok_or_else(wrong)).transpose()
+fn status(name: Option<&str>) -> Result<Option<Listed>, Error> {
+    let wrong = || Error::Invalid("`status` is `active`, `expired`, `revoked` or `ended`.".to_owned());
+    name.map(|name| Listed::from_name(name).ok_or_else(wrong)).transpose()
 }
 
 fn id<T: std::str::FromStr<Err = portcullis_core::id::NotAnId>>(

@@ -38,6 +38,15 @@ pub(crate) async fn show(app: &App, account: &Account, id: ApiKeyId) -> Result<A
     Ok(app.store.api_key(account, id).await?)
 }
 
+/// The keys of a key's family: itself, and those that it was rotated from and to, oldest first.
+pub(crate) async fn family(app: &App, account: &Account, id: ApiKeyId) -> Result<Vec<ApiKey>, Error> {
+    let mut keys = Vec::new();
+    for id in app.store.family(account, id).await? {
+        keys.push(app.store.api_key(account, id).await?);
+    }
+    Ok(keys)
+}
+
 /// Makes a key. The token is in what this returns and nowhere else; a call that is repeated is answered without it.
 pub(crate) async fn create(
     app: &App,

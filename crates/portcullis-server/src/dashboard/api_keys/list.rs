@@ -1,0 +1,224 @@
+//! `/api-keys`: the keys that live, and apart from them those that do not.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use portcullis_api::api_keys::{ListApiKeys, ListApiKeysOfBusiness};
+use portcullis_api::audit_events::ListAuditEvents;
+use portcullis_core::id::BusinessId;
+use portcullis_core::operator::OperatorGrant;
+use portcullis_core::role::Manages;
+use portcullis_core::scope::{Account, Need};
+
+use super::{Row, businesses_of, place};
+use crate::app::App;
+use crate::caller::{KeysRead, LooksAfterApiKeys, OfAccount, OfBusiness};
+use crate::dashboard::businesses::members::all_members;
+use crate::dashboard::form::{Asked, Fields};
+use crate::dashboard::frame::{Frame, Page, Visitor, page};
+use crate::dashboard::lists::Walk;
+use crate::dashboard::people;
+use crate::error::Error;
+use crate::manage::api_keys::{self, ApiKey};
+use crate::manage::audit::{self, Log};
+use crate::manage::businesses::{self, Business};
+use crate::manage::tenant;
+
+#[derive(Template)]
+#[template(path = "api_keys/list.html")]
+struct List {
+    frame: Frame,
+    heading: String,
+    /// Where this list is, and where a key of it is made.
+    place: String,
+    create: Option<String>,
+    ended: bool,
+    query: Fields,
+    businesses: Vec<Choice>,
+    owners: Vec<Choice>,
+    rows: Vec<Row>,
+    with_owners: bool,
+    more: Option<String>,
+    is_filtered: bool,
+}
+
+/// An entry of a filter.
+pub(crate) struct Choice {
+    pub(crate) value: String,
+    pub(crate) label: String,
+    pub(crate) chosen: bool,
+}
+
+impl Choice {
+    pub(crate) fn new(value: String, label: impl Into<String>, chosen: &str) -> Self {
+        Self { chosen: value == chosen, value, label: label.into() }
+    }
+}
+
+impl List {
+    fn tab(&self, status: &str) -> String {
+        let query = self.query.with("status", status);
+        let query = Fields::parse(query.as_bytes()).with("pages", "");
+        if query.is_empty() { self.place.clone() } else { format!("{}?{query}", self.place) }
+    }
+
+    fn asked(&self, name: &str) -> &str {
+        self.query.text(name)
+    }
+}
+
+/// A user's keys: the visitor's own, or those that an admin looks at. With `owner=all`, all that reach a business.
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    of: OfAccount<KeysRead>,
+    Asked(query): Asked,
+) -> Page {
+    let own = of.account.user() == visitor.user.id;
+    if let (true, Ok(business)) = (own && query.is_ticked("owner"), query.text("business_id").parse()) {
+        return crate::dashboard::frame::lead_to(&format!(
+            "/businesses/{}/api-keys?{}",
+            business_text(business),
+            without(&query, "business_id")
+        ));
+    }
+    let known = businesses_of(&app, &of.account).await?;
+    let status = query.given("status").unwrap_or_else(|| "active".to_owned());
+    let mut listed = Walk::of(&query);
+    while listed.goes_on() {
+        let cursor = listed.cursor();
+        let wanted = ListApiKeys {
+            limit: None,
+            cursor,
+            status: Some(status.clone()),
+            business_id: query.given("business_id"),
+            q: query.given("q"),
+        };
+        listed.take(api_keys::list(&app, &of.account, &wanted).await?);
+    }
+    let more = listed.more();
+    let place = place(&visitor, &of.account);
+    let rows = rows(&app, &visitor, &of.account, (listed.rows, &place), &known).await?;
+    let chosen = query.text("business_id").to_owned();
+    let may_see_others = looked_after(&app, &visitor, chosen.parse().ok()).await;
+    let heading = if own { "API keys".to_owned() } else { "API keys of this user".to_owned() };
+    page(&List {
+        frame: visitor.frame(if own { "api-keys" } else { "users" }, heading.clone()),
+        heading,
+        create: Some(format!("{place}/new")),
+        place,
+        ended: status != "active",
+        businesses: known.iter().map(|one| Choice::new(one.id.to_string(), &one.name, &chosen)).collect(),
+        owners: if may_see_others { vec![Choice::new("all".to_owned(), "Everybody", "")] } else { Vec::new() },
+        rows,
+        with_owners: false,
+        more,
+        is_filtered: query.is_ticked("q") || query.is_ticked("business_id"),
+        query,
+    })
+}
+
+/// All keys that reach a business, for those who look after them.
+pub(crate) async fn show_of_business(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    of: OfBusiness<KeysRead, LooksAfterApiKeys>,
+    Asked(query): Asked,
+) -> Page {
+    let business = businesses::show(&app, &of.tenant).await?;
+    let owner = query.text("owner").to_owned();
+    let status = query.given("status").unwrap_or_else(|| "active".to_owned());
+    let mut listed = Walk::of(&query);
+    while listed.goes_on() {
+        let cursor = listed.cursor();
+        let wanted = ListApiKeysOfBusiness {
+            limit: None,
+            cursor,
+            status: Some(status.clone()),
+            user_id: Some(owner.clone()).filter(|owner| !owner.is_empty() && owner != "all"),
+            q: query.given("q"),
+        };
+        listed.take(api_keys::list_of_business(&app, &of.tenant, &wanted).await?);
+    }
+    let more = listed.more();
+    let members = all_members(&app, &of.tenant).await?;
+    let shown = api_keys::shown(&app, listed.rows).await?;
+    let known = [business.clone()];
+    let row = |shown: &api_keys::Shown| {
+        let owner = shown.key.user;
+        let own = owner == visitor.user.id;
+        let place = match (own, visitor.user.platform_admin) {
+            (true, _) => Some("/api-keys".to_owned()),
+            (false, true) => Some(format!("/users/{owner}/api-keys")),
+            (false, false) => None,
+        };
+        let name = members.iter().find(|member| member.user == owner).map(|member| member.name.clone());
+        Row { owner: name, ..Row::new(&app, shown, place.as_deref(), &known, visitor.now) }
+    };
+    let owners = std::iter::once(Choice::new("all".to_owned(), "Everybody", &owner));
+    let owners = owners.chain(members.iter().map(|one| Choice::new(one.user.to_string(), &one.name, &owner)));
+    let heading = format!("API keys that reach {}", business.name);
+    page(&List {
+        frame: visitor.frame("businesses", heading.clone()),
+        heading,
+        place: format!("/businesses/{}/api-keys", business.id),
+        create: None,
+        ended: status != "active",
+        businesses: Vec::new(),
+        owners: owners.collect(),
+        rows: shown.iter().map(row).collect(),
+        with_owners: true,
+        more,
+        is_filtered: query.is_ticked("q") || query.is_ticked("owner"),
+        query,
+    })
+}
+
+fn business_text(business: BusinessId) -> String {
+    business.to_string()
+}
+
+fn without(query: &Fields, name: &str) -> String {
+    query.with(name, "")
+}
+
+/// Whether the visitor looks after all keys that reach this business.
+async fn looked_after(app: &App, visitor: &Visitor, business: Option<BusinessId>) -> bool {
+    let Some(business) = business else { return false };
+    let need = Need::Manages(Manages::ApiKeys);
+    tenant(app, &visitor.caller, business, OperatorGrant::KeysRead, need).await.is_ok()
+}
+
+/// Rows of a user's keys; of a revoked one, with who revoked it.
+async fn rows(
+    app: &App,
+    visitor: &Visitor,
+    account: &Account,
+    (keys, place): (Vec<ApiKey>, &str),
+    known: &[Business],
+) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::with_capacity(keys.len());
+    for shown in api_keys::shown(app, keys).await? {
+        let mut row = Row::new(app, &shown, Some(place), known, visitor.now);
+        if row.status == "revoked" {
+            row.by = who_revoked(app, visitor, account, &shown.key).await?;
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+async fn who_revoked(app: &App, visitor: &Visitor, account: &Account, key: &ApiKey) -> Result<String, Error> {
+    let query = ListAuditEvents {
+        limit: Some("1".to_owned()),
+        target_id: Some(key.id.to_string()),
+        action: Some("api_key.revoked".to_owned()),
+        ..ListAuditEvents::default()
+    };
+    let (events, _) = audit::list(app, &Log::About(*account), &query).await?;
+    match events.first() {
+        Some(event) => people::actor(app, visitor, event, &mut people::Names::default()).await,
+        None => Ok(String::new()),
+    }
+}

@@ -1,0 +1,130 @@
+//! What every page has around it, and whoever looks at it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+use portcullis_core::scope::{Account, Caller};
+use portcullis_core::time::Timestamp;
+
+use super::form::Fields;
+use crate::app::App;
+use crate::caller::SignedIn;
+use crate::error::{Error, Finished};
+use crate::manage::sessions::Session;
+use crate::manage::users::{self, User};
+
+/// A page, or why there is none.
+pub(crate) type Page = Result<Response, Error>;
+
+/// A person who signed in, looking at a page.
+pub(crate) struct Visitor {
+    pub(crate) caller: Caller,
+    pub(crate) account: Account,
+    pub(crate) session: Session,
+    pub(crate) user: User,
+    pub(crate) now: Timestamp,
+    change: i64,
+    notice: Option<&'static str>,
+}
+
+impl FromRequestParts<Arc<App>> for Visitor {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
+        // Before anything is read, so that what changes meanwhile is noticed.
+        let change = app.node.applied();
+        let SignedIn { caller, account, session } = SignedIn::from_request_parts(parts, app).await?;
+        let user = users::show(app, &account).await?;
+        let query = Fields::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        Ok(Self { caller, account, session, user, now: app.clock.now(), change, notice: notice(query.text("done")) })
+    }
+}
+
+/// See the module's own words. `layout.html` fills it.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    pub(crate) title: String,
+    /// Which entry of the menu leads here.
+    pub(crate) here: &'static str,
+    pub(crate) who: Option<Who>,
+    /// The number of the last edit that the page can know of.
+    pub(crate) change: i64,
+    pub(crate) notice: Option<&'static str>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Who {
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) platform_admin: bool,
+}
+
+impl Visitor {
+    pub(crate) fn frame(&self, here: &'static str, title: impl Into<String>) -> Frame {
+        let User { name, email, platform_admin, .. } = &self.user;
+        Frame {
+            title: title.into(),
+            here,
+            who: Some(Who { name: name.clone(), email: email.clone(), platform_admin: *platform_admin }),
+            change: self.change,
+            notice: self.notice,
+        }
+    }
+}
+
+/// What is said at the head of the page after something was done.
+fn notice(code: &str) -> Option<&'static str> {
+    const NOTICES: [(&str, &str); 22] = [
+        ("revoked", "The key is revoked. No request with it is let through any more, on any node."),
+        ("saved", "Saved."),
+        ("business", "The business is made. You are its owner."),
+        ("member", "The member has another role, and so have their keys, from now on."),
+        ("removed", "The membership has ended. Their keys do not reach this business any more."),
+        ("left", "You have left the business. Your keys do not reach it any more."),
+        ("role", "The role is made."),
+        ("role-saved", "The role is changed. Every key of its members follows, from now on."),
+        ("role-deleted", "The role is deleted."),
+        ("invitation-revoked", "The invitation is taken back. Its link leads nowhere now."),
+        ("disabled-user", "The user is disabled. Their keys and their sessions are dead, on every node."),
+        ("enabled-user", "The user is enabled. Their keys live again; they sign in anew."),
+        ("disabled-business", "The business is disabled. No key reaches it, on any node."),
+        ("enabled-business", "The business is enabled. Keys reach it again."),
+        ("operator-revoked", "The operator key is revoked. Nothing is answered to it any more, on any node."),
+        ("password", "Your password is changed. Every other session has ended."),
+        ("session", "The session has ended."),
+        ("welcome", "Welcome. Your account is ready."),
+        ("joined", "Welcome. You are a member now."),
+        ("limits", "The limits are set, and hold from now on."),
+        ("user", "The user is made. Hand them a link to their password."),
+        ("policy", "The policy is set. It binds the keys that are made from now on."),
+    ];
+    NOTICES.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+}
+
+/// Fills a template.
+pub(crate) fn page(template: &impl Template) -> Page {
+    page_with(StatusCode::OK, template)
+}
+
+/// Fills the template of a form that its sender must mend.
+pub(crate) fn again(template: &impl Template) -> Page {
+    page_with(StatusCode::UNPROCESSABLE_ENTITY, template)
+}
+
+pub(crate) fn page_with(status: StatusCode, template: &impl Template) -> Page {
+    let text = template.render().map_err(|error| Error::Internal(format!("a page cannot be made: {error}")))?;
+    let mut response = (status, text).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response.extensions_mut().insert(Finished);
+    Ok(response)
+}
+
+/// Leads on to another page, by GET.
+#[expect(clippy::unnecessary_wraps, reason = "it is the end of a handler")]
+pub(crate) fn lead_to(place: &str) -> Page {
+    Ok(Redirect::to(place).into_response())
+}

@@ -1,0 +1,117 @@
+//! `/platform/businesses`: every business, and the switch that closes it to all keys.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use portcullis_api::envelope::PageQuery;
+use portcullis_core::operator::OperatorGrant;
+
+use super::Confirm;
+use crate::app::App;
+use crate::caller::{BusinessesRead, BusinessesWrite, From, OfBusiness, Operator, Platformer};
+use crate::dashboard::form::{Asked, Fields, Problems};
+use crate::dashboard::frame::{Frame, Page, Visitor, again, lead_to, page};
+use crate::dashboard::lists::Walk;
+use crate::dashboard::words::When;
+use crate::error::Error;
+use crate::manage::businesses::{self, Business, Whose};
+use crate::manage::lacks;
+
+#[derive(Template)]
+#[template(path = "platform/businesses.html")]
+struct List {
+    frame: Frame,
+    rows: Vec<Row>,
+    more: Option<String>,
+}
+
+struct Row {
+    id: String,
+    name: String,
+    created: When,
+    disabled: bool,
+}
+
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    by: Operator<BusinessesRead>,
+    Asked(query): Asked,
+) -> Page {
+    let grant = OperatorGrant::BusinessesRead;
+    let whose = Whose::Everybodys(by.caller.platform(grant).ok_or_else(|| lacks(grant))?);
+    let mut listed = Walk::of(&query);
+    while listed.goes_on() {
+        let cursor = listed.cursor();
+        listed.take(businesses::list(&app, &whose, &PageQuery { limit: None, cursor }).await?);
+    }
+    let row = |business: Business| Row {
+        id: business.id.to_string(),
+        created: When::new(business.created_at, visitor.now),
+        disabled: business.disabled_at.is_some(),
+        name: business.name,
+    };
+    page(&List {
+        frame: visitor.frame("all-businesses", "All businesses"),
+        more: listed.more(),
+        rows: listed.rows.into_iter().map(row).collect(),
+    })
+}
+
+pub(crate) async fn show_disable(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    of: OfBusiness<BusinessesRead, Platformer>,
+) -> Page {
+    page(&confirm(&visitor, &businesses::show(&app, &of.tenant).await?, Problems::default()))
+}
+
+fn confirm(visitor: &Visitor, business: &Business, problems: Problems) -> Confirm {
+    let disabled = business.disabled_at.is_some();
+    Confirm {
+        frame: visitor.frame("all-businesses", if disabled { "Enable a business" } else { "Disable a business" }),
+        back: "/platform/businesses".to_owned(),
+        back_label: "All businesses",
+        heading: if disabled { format!("Enable {}?", business.name) } else { format!("Disable {}?", business.name) },
+        what_happens: if disabled {
+            "Keys reach it again, at once and on every node."
+        } else {
+            "No key reaches it any more, at once and on every node; its members see it and change nothing. It can be undone."
+        },
+        action: format!("/platform/businesses/{}/{}", business.id, if disabled { "enable" } else { "disable" }),
+        button: if disabled { "Enable" } else { "Disable" },
+        is_dangerous: !disabled,
+        to_type: if disabled { String::new() } else { business.name.clone() },
+        problems,
+    }
+}
+
+pub(crate) async fn disable(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    of: OfBusiness<BusinessesWrite, Platformer>,
+    From(origin): From,
+    fields: Fields,
+) -> Page {
+    let business = businesses::show(&app, &of.tenant).await?;
+    if fields.comes_back() {
+        return page(&confirm(&visitor, &business, Problems::default()));
+    }
+    if fields.text("confirm") != business.name.trim() {
+        let wrong = Error::field("/confirm", "is not its name: nothing was done");
+        return again(&confirm(&visitor, &business, Problems::of(wrong)?));
+    }
+    businesses::set_disabled(&app, &of.caller, &of.tenant, origin, true).await?;
+    lead_to("/platform/businesses?done=disabled-business")
+}
+
+pub(crate) async fn enable(
+    State(app): State<Arc<App>>,
+    _: Visitor,
+    of: OfBusiness<BusinessesWrite, Platformer>,
+    From(origin): From,
+) -> Page {
+    businesses::set_disabled(&app, &of.caller, &of.tenant, origin, false).await?;
+    lead_to("/platform/businesses?done=enabled-business")
+}
