@@ -150,6 +150,11 @@ impl Keyring {
             .filter_map(|&(business, role)| Some((self.businesses.at(business)?.id, *self.roles.at(role)?)))
     }
 
+    /// Whether there is anybody who could sign in.
+    pub fn has_users(&self) -> bool {
+        !self.users.is_empty()
+    }
+
     /// The key with this digest, tombstones among them.
     pub fn find(&self, digest: &Digest) -> Option<Key<'_>> {
         let record = |place: Place| self.keys.get(place as usize);

@@ -147,9 +147,14 @@ impl App {
         self.store.close().await;
     }
 
-    /// The one-time code of the set-up page, where there is nobody yet who could sign in.
+    /// Whether there is nobody yet who could sign in, and the set-up page takes its code.
+    pub(crate) fn awaits_setup(&self) -> bool {
+        self.setup.is_open(self.clock.now()) && self.node.keyring().is_some_and(|keyring| !keyring.has_users())
+    }
+
+    /// The one-time code of the set-up page, while there is nobody who could sign in.
     pub fn setup_code(&self) -> Option<String> {
-        self.setup.text()
+        self.setup.text().filter(|_| self.awaits_setup())
     }
 
     /// Notes the address that it answers at.

@@ -12,13 +12,14 @@ use crate::support::Server;
 const OPEN: [&str; 4] = ["accept_invitation", "request_password_link", "set_password", "sign_in"];
 
 /// Beside the API: pages and files that are the same for everybody.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "/livez",
     "/readyz",
     "/openapi.json",
     "/reference",
     "/reference/reference.js",
     "/reference/reference.css",
+    "/sign-in",
     "/problems/NOT_FOUND",
     "/problems.css",
 ];

@@ -4,6 +4,7 @@
 mod anonymous_sweep;
 mod api;
 mod credentials;
+mod dashboard;
 mod families;
 mod hostile;
 mod lifecycle;

@@ -3,6 +3,7 @@
 
 mod commands;
 mod contract;
+mod dashboard;
 mod faults;
 mod init;
 mod quickstart;

@@ -32,6 +32,10 @@ impl<I: Copy + Eq + Hash + std::fmt::Display, V> Shelf<I, V> {
         place
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     pub(super) fn place(&self, id: &I) -> Result<Place, Unfit> {
         self.by_id.get(id).copied().ok_or_else(|| Unfit(id.to_string()))
     }

@@ -28,7 +28,7 @@ pub(crate) async fn create(
     From(origin): From,
     JsonBody(wanted): JsonBody<CreateBusiness>,
 ) -> Created<Business> {
-    Ok(created(wire(businesses::create(&app, &by.caller, origin, wanted).await?)))
+    Ok(created(wire(businesses::create(&app, &by.caller, origin, None, wanted).await?)))
 }
 
 pub(crate) async fn show(State(app): State<Arc<App>>, of: OfBusiness<BusinessesRead, AMember>) -> Answer<Business> {

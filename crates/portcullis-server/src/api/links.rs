@@ -72,7 +72,7 @@ pub(crate) async fn create_invitation(
     From(origin): From,
     JsonBody(wanted): JsonBody<CreateInvitation>,
 ) -> Created<IssuedInvitation> {
-    let made = links::create_invitation(&app, &of.caller, &of.tenant, origin, &wanted).await?;
+    let made = links::create_invitation(&app, &of.caller, &of.tenant, origin, None, &wanted).await?;
     Ok(created(IssuedInvitation { invitation: wire(made.link), url: made.url }))
 }
 

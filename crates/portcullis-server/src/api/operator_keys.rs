@@ -21,7 +21,7 @@ pub(crate) async fn create(
     From(origin): From,
     JsonBody(wanted): JsonBody<CreateOperatorKey>,
 ) -> Created<IssuedOperatorKey> {
-    let (key, token) = operator_keys::create(&app, &by.caller, origin, &wanted).await?;
+    let (key, token) = operator_keys::create(&app, &by.caller, origin, None, &wanted).await?;
     Ok(created(IssuedOperatorKey { operator_key: wire(key), token: (&token).into() }))
 }
 

@@ -1,9 +1,17 @@
 //! The files that pages load: our own and the vendored one, each at an address that changes with its content.
 
+use std::io::Write;
+use std::sync::{Arc, OnceLock};
+
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
+use axum::routing::{MethodRouter, get};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::{HeaderMap, HeaderValue, header};
 
+use crate::app::App;
 use crate::error::Error;
 
 struct Asset {
@@ -51,13 +59,33 @@ pub(crate) fn at(name: &str) -> String {
     format!("/assets/{VERSION:016x}/{name}")
 }
 
-pub(crate) async fn show(Path((version, name)): Path<(String, String)>) -> Result<Response, Error> {
-    let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or(Error::NotFound)?;
-    let keep = if version == format!("{VERSION:016x}") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let mut response = asset.content.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.kind));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    Ok(response)
+/// `/assets/{version}/{name}`. A file is made smaller when it is first asked for.
+pub(crate) fn route() -> MethodRouter<Arc<App>> {
+    let small: Arc<[OnceLock<Option<Bytes>>; ASSETS.len()]> = Arc::default();
+    get(async move |Path((version, name)): Path<(String, String)>, headers: HeaderMap| {
+        let found = ASSETS.iter().zip(small.iter()).find(|(asset, _)| asset.name == name);
+        let (asset, small) = found.ok_or(Error::NotFound)?;
+        let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let takes_gzip = accepted.split(',').any(|coding| coding.trim() == "gzip");
+        let small = if takes_gzip { small.get_or_init(|| smaller(asset.content)).clone() } else { None };
+        let mut response = if let Some(small) = small {
+            ([(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))], small).into_response()
+        } else {
+            Bytes::from_static(asset.content).into_response()
+        };
+        let is_current = version == format!("{VERSION:016x}");
+        let keep = if is_current { "public, max-age=31536000, immutable" } else { "no-cache" };
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.kind));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Ok::<Response, Error>(response)
+    })
+}
+
+/// Only these files are compressed, and no page: in a page a secret can stand beside what somebody else put there.
+fn smaller(content: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content).and_then(|()| encoder.finish()).map(Bytes::from).ok()
 }

@@ -85,7 +85,6 @@ impl Chart {
             let counted = happened.iter().filter(|code| of(counts, **code) > 0);
             let counted = counted.map(|code| format!("{} {}", words::number(of(counts, *code)), code.name()));
             let counted = counted.collect::<Vec<_>>().join(", ");
-            let counted = if counted.is_empty() { "nothing".to_owned() } else { counted };
             Bar { at: place * STEP, title: format!("{}: {counted}", words::written(*at, label)), parts }
         };
         let row = |(at, counts): &(portcullis_core::time::Timestamp, Counts)| Row {
@@ -97,7 +96,13 @@ impl Chart {
         };
         let total: i64 = usage.totals.iter().sum();
         Self {
-            bars: usage.series.iter().enumerate().map(bar).collect(),
+            bars: usage
+                .series
+                .iter()
+                .enumerate()
+                .filter(|(_, (_, counts))| counts.iter().any(|&count| count > 0))
+                .map(bar)
+                .collect(),
             width: usage.series.len() * STEP,
             most: words::number(most),
             first: edge(usage.series.first()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 use portcullis_api::problem::FieldError;
+use portcullis_core::dice::Dice;
 
 use crate::app::App;
 use crate::body;
@@ -36,6 +37,11 @@ impl Fields {
     /// The value, where one was given.
     pub(crate) fn given(&self, name: &str) -> Option<String> {
         Some(self.text(name)).filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+
+    /// What tells this form from every other, so that it is acted on once; nothing, where somebody made it up.
+    pub(crate) fn once(&self) -> Option<&str> {
+        Some(self.text(ONCE)).filter(|once| (1..=LONGEST_ONCE).contains(&once.len()))
     }
 
     /// All values of this name.
@@ -81,6 +87,17 @@ impl Fields {
         query.finish()
     }
 }
+
+/// What tells one form from every other, with the time at which it was shown.
+pub(crate) fn once(app: &App) -> String {
+    let mut bytes = [0; 16];
+    app.dice.fill(&mut bytes);
+    format!("{}-{}", app.clock.now().as_millis(), data_encoding::HEXLOWER.encode(&bytes))
+}
+
+/// The field of what tells one form from every other, and how long it can be.
+const ONCE: &str = "once";
+const LONGEST_ONCE: usize = 100;
 
 /// The field that says so.
 pub(super) const COMES_BACK: &str = "comes_back";

@@ -90,7 +90,7 @@ fn local(place: &str) -> &str {
 pub(crate) async fn home(State(app): State<Arc<App>>, visitor: Result<Visitor, Error>) -> Page {
     match visitor {
         Ok(_) => lead_to("/api-keys"),
-        Err(_) if app.setup.is_open(app.clock.now()) => lead_to("/setup"),
+        Err(_) if app.awaits_setup() => lead_to("/setup"),
         Err(Error::NoCredential | Error::SignedOut) => lead_to("/sign-in"),
         Err(error) => Err(error),
     }
@@ -238,7 +238,7 @@ pub(crate) async fn accept_invitation(
 }
 
 pub(crate) async fn show_setup(State(app): State<Arc<App>>) -> Page {
-    if app.setup.is_open(app.clock.now()) { page(&Setup::default()) } else { lead_to("/sign-in") }
+    if app.awaits_setup() { page(&Setup::default()) } else { lead_to("/sign-in") }
 }
 
 pub(crate) async fn set_up(

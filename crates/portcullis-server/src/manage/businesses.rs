@@ -10,6 +10,7 @@ use portcullis_core::role::BuiltIn;
 use portcullis_core::scope::{Account, Caller, Platform, Tenant};
 use serde_json::json;
 
+use super::idempotency::Call;
 use super::paging::Listing;
 use super::{Editing, members, text};
 use crate::app::App;
@@ -44,13 +45,16 @@ pub(crate) async fn show(app: &App, tenant: &Tenant) -> Result<Business, Error> 
     Ok(app.store.business(tenant).await?)
 }
 
-/// Makes a business. A person becomes its owner; an operator says who does, if anybody.
+/// Makes a business, once for each `once`. A person becomes its owner; an operator says who does, if anybody.
 pub(crate) async fn create(
     app: &App,
     caller: &Caller,
     origin: Origin,
+    once: Option<&str>,
     wanted: CreateBusiness,
 ) -> Result<Business, Error> {
+    let call = Call::new(caller, once, "create business", &wanted);
+    let _turn = app.in_flight.begin(call.as_ref())?;
     let mut errors = Vec::new();
     text::check(&mut errors, "/name", &wanted.name, text::NAME);
     Error::of(errors)?;
@@ -61,6 +65,12 @@ pub(crate) async fn create(
         OperatorGrant::BusinessesWrite.into()
     };
     let mut editing = Editing::begin(app, caller, origin, needed).await?;
+    if let Some(call) = &call
+        && let Some(made) = call.done(&mut editing).await?
+    {
+        let founder = caller.founds(made).ok_or(Error::NotFound)?;
+        return Ok(editing.rows.business(&founder).await?);
+    }
     let business = Business {
         id: BusinessId::new(editing.now, &app.dice),
         name: wanted.name,
@@ -74,6 +84,9 @@ pub(crate) async fn create(
     if let Some(owner) = owner {
         let put = members::put(app, &mut editing, &founder, owner, BuiltIn::Owner.id()).await;
         put.map_err(|error| if matches!(error, Error::NotFound) { no_owner() } else { error })?;
+    }
+    if let Some(call) = &call {
+        call.remember(&mut editing, &business.id).await?;
     }
     editing.commit().await?;
     Ok(business)

@@ -2,10 +2,10 @@
 //! (draft-ietf-httpapi-idempotency-key-header-07, for the meaning of the header).
 
 use std::collections::HashSet;
+use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use portcullis_core::id::ApiKeyId;
 use portcullis_core::scope::Caller;
 use serde::Serialize;
 
@@ -52,17 +52,30 @@ impl Call {
     }
 
     /// What the first call of this kind made, if there was one; another call under the same key is refused.
-    pub(crate) async fn done(&self, editing: &mut Editing<'_>) -> Result<Option<ApiKeyId>, Error> {
+    pub(crate) async fn done<T: FromStr>(&self, editing: &mut Editing<'_>) -> Result<Option<T>, Error> {
         let since = editing.now.plus_days(-REMEMBERED_DAYS);
         match editing.rows.idempotent_call(&self.credential, &self.key, since).await? {
             None => Ok(None),
-            Some(call) if call.fingerprint == self.fingerprint => Ok(Some(call.api_key)),
+            Some(call) if call.fingerprint == self.fingerprint => {
+                let unreadable = || Error::Internal(format!("an earlier call made `{}`", call.made));
+                call.made.parse().map(Some).map_err(|_| unreadable())
+            }
             Some(_) => Err(Error::field("", "is not what was sent before under this Idempotency-Key: take a new one")),
         }
     }
 
-    pub(crate) async fn remember(&self, editing: &mut Editing<'_>, made: ApiKeyId) -> Result<(), Error> {
-        let call = IdempotentCall { fingerprint: self.fingerprint.clone(), api_key: made };
+    /// Refuses a call that was made before, where what it made is shown once and so cannot be answered again.
+    pub(crate) async fn check_new(&self, editing: &mut Editing<'_>) -> Result<(), Error> {
+        match self.done::<String>(editing).await? {
+            None => Ok(()),
+            Some(_) => Err(Error::Conflict(
+                "This was sent before: it was done then, and what it made was shown then, once.".to_owned(),
+            )),
+        }
+    }
+
+    pub(crate) async fn remember(&self, editing: &mut Editing<'_>, made: &impl ToString) -> Result<(), Error> {
+        let call = IdempotentCall { fingerprint: self.fingerprint.clone(), made: made.to_string() };
         Ok(editing.rows.put_idempotent_call(&self.credential, &self.key, &call, editing.now).await?)
     }
 }

@@ -17,6 +17,7 @@ use portcullis_core::time::Timestamp;
 use portcullis_core::token::{Digest, Environment, Token, TokenPrefix, WellFormed};
 use serde_json::json;
 
+use super::idempotency::Call;
 use super::paging::Listing;
 use super::sessions::{self, Begun};
 use super::{Editing, members, passwords, text, users};
@@ -118,13 +119,19 @@ pub(crate) async fn create_invitation(
     caller: &Caller,
     tenant: &Tenant,
     origin: Origin,
+    once: Option<&str>,
     wanted: &CreateInvitation,
 ) -> Result<Made, Error> {
     if !text::is_email(&wanted.email) {
         return Err(Error::field("/email", text::NO_EMAIL));
     }
     let role = members::role_id(&wanted.role_id)?;
+    let call = Call::new(caller, once, &format!("invite {}", tenant.business()), wanted);
+    let _turn = app.in_flight.begin(call.as_ref())?;
     let (mut editing, tenant) = Editing::begin_in(app, caller, origin, tenant).await?;
+    if let Some(call) = &call {
+        call.check_new(&mut editing).await?;
+    }
     editing.rows.business(&tenant).await?;
     members::check_role(app, &mut editing, &tenant, role).await?;
     if editing.rows.count_invitations(&tenant, editing.now).await? >= MOST_INVITATIONS {
@@ -135,6 +142,9 @@ pub(crate) async fn create_invitation(
     let made = make(app, &mut editing, leads, wanted.email.clone(), ends).await?;
     let after = json!({"email": wanted.email, "role_id": role, "expires_at": ends});
     editing.tell(invitation_event(AuditAction::InvitationCreated, &tenant, made.link.id, Some(after)), None);
+    if let Some(call) = &call {
+        call.remember(&mut editing, &made.link.id).await?;
+    }
     editing.commit().await?;
     tracing::info!(business_id = %tenant.business(), url = made.url.expose(), "somebody was invited");
     Ok(made)

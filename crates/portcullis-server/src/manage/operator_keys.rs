@@ -10,6 +10,7 @@ use portcullis_core::scope::{Caller, Peers};
 use portcullis_core::token::{Environment, Token};
 use serde_json::json;
 
+use super::idempotency::Call;
 use super::{Editing, text};
 use crate::app::App;
 use crate::error::Error;
@@ -28,6 +29,7 @@ pub(crate) async fn create(
     app: &App,
     caller: &Caller,
     origin: Origin,
+    once: Option<&str>,
     wanted: &CreateOperatorKey,
 ) -> Result<(OperatorKey, Token), Error> {
     let mut errors = Vec::new();
@@ -35,8 +37,16 @@ pub(crate) async fn create(
     let grants = grants(&mut errors, &wanted.grants);
     Error::of(errors)?;
     let needed: OperatorGrants = grants.iter().copied().collect();
+    let call = Call::new(caller, once, "create operator key", wanted);
+    let _turn = app.in_flight.begin(call.as_ref())?;
     let mut editing = Editing::begin(app, caller, origin, needed).await?;
+    if let Some(call) = &call {
+        call.check_new(&mut editing).await?;
+    }
     let made = insert(app, &mut editing, &wanted.name, grants).await?;
+    if let Some(call) = &call {
+        call.remember(&mut editing, &made.0.id).await?;
+    }
     editing.commit().await?;
     Ok(made)
 }

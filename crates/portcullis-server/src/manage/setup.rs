@@ -180,7 +180,7 @@ pub async fn add_sample(app: &App, first: &Initialised) -> Result<Sample, SetupE
     let mut business_ids = Vec::new();
     for name in ["Dental Clinic", "Bike Shop"] {
         let wanted = CreateBusiness { name: name.to_owned(), owner_id: Some(first.user_id.to_string()) };
-        business_ids.push(businesses::create(app, &caller, origin, wanted).await?.id);
+        business_ids.push(businesses::create(app, &caller, origin, None, wanted).await?.id);
     }
     let account = caller.account(first.user_id, OperatorGrant::KeysWrite).ok_or(Error::NotFound)?;
     let wanted = CreateApiKey { name: "Quickstart".to_owned(), user_management: Some(true), ..CreateApiKey::default() };
@@ -194,4 +194,28 @@ fn make_password(dice: &dyn Dice) -> SecretText {
     let mut bytes = [0; 15];
     dice.fill(&mut bytes);
     SecretText::new(BASE64URL_NOPAD.encode(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemDice;
+
+    #[test]
+    fn attack_47_the_code_of_the_set_up_page_expires_and_works_once() {
+        let at = Timestamp::from_millis;
+        let code = SetupCode::make(&SystemDice, at(0));
+        let text = code.text().unwrap();
+        let almost = if text.starts_with('A') { text.replacen('A', "B", 1) } else { format!("A{}", &text[1..]) };
+        assert!(
+            code.is_right(&text, at(0)) && code.is_right(&text.to_lowercase().replace('-', " "), at(CODE_MILLIS - 1))
+        );
+        for wrong in [almost.as_str(), "", "-", &text[..text.len() - 1], &format!("{text}A"), "ÄÄÄÄ-ÄÄÄÄ"] {
+            assert!(!code.is_right(wrong, at(0)), "{wrong}");
+        }
+        assert!(!code.is_right(&text, at(CODE_MILLIS)) && !code.is_open(at(CODE_MILLIS)));
+        code.close();
+        assert!(!code.is_right(&text, at(0)) && code.text().is_none());
+        assert!(!SetupCode::default().is_right("", at(0)), "where there is a user, no text is the code");
+    }
 }

@@ -33,7 +33,7 @@ pub(super) fn pages(app: &Arc<App>) -> Pages {
         .route("/profile/sessions/{session_id}/end", post(profile::end_session))
         .route("/reference", get(reference::show))
         .layer(from_fn_with_state(Arc::clone(app), guard))
-        .route("/assets/{version}/{name}", get(assets::show))
+        .route("/assets/{version}/{name}", assets::route())
 }
 
 /// The ways in, and out.

@@ -1,15 +1,15 @@
 //! What calls under an `Idempotency-Key` did.
 
-use portcullis_core::id::ApiKeyId;
 use portcullis_core::time::Timestamp;
 
-use super::{Edit, StoreError, on, typed};
+use super::{Edit, StoreError, on};
 
 /// A call that was made before under the same key.
 #[derive(Debug, Clone)]
 pub(crate) struct IdempotentCall {
     pub fingerprint: Vec<u8>,
-    pub api_key: ApiKeyId,
+    /// The id of what it made.
+    pub made: String,
 }
 
 impl Edit {
@@ -20,7 +20,7 @@ impl Edit {
         key: &str,
         since: Timestamp,
     ) -> Result<Option<IdempotentCall>, StoreError> {
-        const SQL: &str = "SELECT fingerprint, api_key_id FROM idempotent_calls
+        const SQL: &str = "SELECT fingerprint, made_id FROM idempotent_calls
             WHERE credential = $1 AND idempotency_key = $2 AND created_at > $3";
         let row: Option<(Vec<u8>, String)> = on!(&mut self.engine, |db| sqlx::query_as(SQL)
             .bind(credential)
@@ -28,7 +28,7 @@ impl Edit {
             .bind(since.as_millis())
             .fetch_optional(&mut **db)
             .await)?;
-        row.map(|(fingerprint, id)| Ok(IdempotentCall { fingerprint, api_key: typed(&id)? })).transpose()
+        Ok(row.map(|(fingerprint, made)| IdempotentCall { fingerprint, made }))
     }
 
     pub(crate) async fn put_idempotent_call(
@@ -38,15 +38,14 @@ impl Edit {
         call: &IdempotentCall,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        const SQL: &str =
-            "INSERT INTO idempotent_calls (credential, idempotency_key, fingerprint, api_key_id, created_at)
+        const SQL: &str = "INSERT INTO idempotent_calls (credential, idempotency_key, fingerprint, made_id, created_at)
             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (credential, idempotency_key) DO UPDATE
-            SET fingerprint = excluded.fingerprint, api_key_id = excluded.api_key_id, created_at = excluded.created_at";
+            SET fingerprint = excluded.fingerprint, made_id = excluded.made_id, created_at = excluded.created_at";
         on!(&mut self.engine, |db| sqlx::query(SQL)
             .bind(credential)
             .bind(key)
             .bind(&call.fingerprint)
-            .bind(call.api_key.to_string())
+            .bind(&call.made)
             .bind(at.as_millis())
             .execute(&mut **db)
             .await)?;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use portcullis_core::dice::Dice;
 use portcullis_core::scope::Account;
 
 use super::draft::KeyForm;
@@ -13,7 +12,7 @@ use super::token::ShownOnce;
 use super::{businesses_of, held, place};
 use crate::app::App;
 use crate::caller::{From, KeysRead, KeysWrite, OfAccount};
-use crate::dashboard::form::{Fields, Problems};
+use crate::dashboard::form::{Fields, Problems, once};
 use crate::dashboard::frame::{Frame, Page, Visitor, again, page};
 use crate::dashboard::grid::Grid;
 use crate::dashboard::words;
@@ -90,7 +89,7 @@ pub(crate) async fn create(
     }
     // What a repeated form asks for must be the same, also a moment later: days are counted from the form's own time.
     let asked_at = asked_at(&form.once).unwrap_or(visitor.now);
-    let made = api_keys::create(&app, &of.caller, &of.account, origin, Some(&form.once), form.wanted(asked_at)).await;
+    let made = api_keys::create(&app, &of.caller, &of.account, origin, fields.once(), form.wanted(asked_at)).await;
     let (key, token) = match made {
         Ok(made) => made,
         Err(error) => return again(&again_with(form, problems(error)?)),
@@ -159,13 +158,6 @@ fn problems(error: Error) -> Result<Problems, Error> {
         better.clone_into(&mut error.detail);
     }
     Problems::of(Error::Validation(errors))
-}
-
-/// What tells one form from every other, with the time at which it was shown.
-pub(super) fn once(app: &App) -> String {
-    let mut bytes = [0; 16];
-    app.dice.fill(&mut bytes);
-    format!("{}-{}", app.clock.now().as_millis(), data_encoding::HEXLOWER.encode(&bytes))
 }
 
 fn asked_at(once: &str) -> Option<portcullis_core::time::Timestamp> {

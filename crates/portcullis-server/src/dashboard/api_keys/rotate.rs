@@ -6,13 +6,12 @@ use askama::Template;
 use axum::extract::{RawPathParams, State};
 use portcullis_api::api_keys::RotateApiKey;
 
-use super::create::once;
 use super::list::Choice;
 use super::place;
 use super::token::ShownOnce;
 use crate::app::App;
 use crate::caller::{From, KeysRead, KeysWrite, OfAccount};
-use crate::dashboard::form::{Fields, Problems};
+use crate::dashboard::form::{Fields, Problems, once};
 use crate::dashboard::frame::{Frame, Page, Visitor, again, page};
 use crate::dashboard::path_id_of;
 use crate::manage::api_keys::{self, ApiKey};
@@ -80,8 +79,7 @@ pub(crate) async fn rotate(
         return again(&form(Problems::say("Choose how long the old token goes on working.")));
     };
     let wanted = RotateApiKey { overlap_seconds: Some(overlap_seconds) };
-    let once = Some(fields.text("once"));
-    match api_keys::rotate(&app, &of.caller, &of.account, origin, id, once, &wanted).await {
+    match api_keys::rotate(&app, &of.caller, &of.account, origin, id, fields.once(), &wanted).await {
         Ok(rotated) => {
             let (key, previous) = (&rotated.key, Some(&rotated.previous));
             page(&ShownOnce::new(&app, &visitor, &place, key, rotated.token.as_ref(), previous))

@@ -105,6 +105,8 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 // What is shown once: leaving asks first, and coming back to the page as the browser kept it does not bring it.
 const once = document.querySelector("[data-shown-once]");
 if (once) {
+  // Back and reload lead to what was made, and not to the form that made it.
+  history.replaceState(null, "", once.dataset.shownOnce);
   let stored = false;
   document.querySelector("[data-leave]")?.addEventListener("click", () => (stored = true));
   addEventListener("beforeunload", (event) => {

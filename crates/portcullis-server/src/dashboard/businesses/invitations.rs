@@ -39,7 +39,7 @@ pub(crate) async fn create(
     }
     let wanted =
         CreateInvitation { email: fields.text("email").to_owned(), role_id: fields.text("role_id").to_owned() };
-    match links::create_invitation(&app, &of.caller, &of.tenant, origin, &wanted).await {
+    match links::create_invitation(&app, &of.caller, &of.tenant, origin, fields.once(), &wanted).await {
         Ok(made) => page(&LinkShownOnce {
             frame: visitor.frame("businesses", "Invitation"),
             heading: format!("{} is invited", wanted.email),

@@ -16,7 +16,7 @@ use crate::caller::{
     AMember, BusinessesRead, BusinessesWrite, From, LooksAfterMembers, LooksAfterMembersOrSelf, OfBusiness,
 };
 use crate::dashboard::api_keys::list::Choice;
-use crate::dashboard::form::{Asked, Fields, Problems};
+use crate::dashboard::form::{Asked, Fields, Problems, once};
 use crate::dashboard::frame::{Frame, Page, Visitor, again, lead_to, page};
 use crate::dashboard::lists::Walk;
 use crate::dashboard::path_id_of;
@@ -35,6 +35,7 @@ struct Members {
     invitations: Vec<Invitation>,
     roles: Vec<Choice>,
     invited: String,
+    once: String,
     problems: Problems,
 }
 
@@ -134,6 +135,7 @@ async fn filled(
         invitations,
         roles: for_invitation,
         invited: sent.text("email").to_owned(),
+        once: sent.given("once").unwrap_or_else(|| once(app)),
         problems,
     })
 }

@@ -13,7 +13,7 @@ use portcullis_api::businesses::{CreateBusiness, UpdateBusiness};
 use portcullis_api::envelope::PageQuery;
 
 use self::head::Head;
-use super::form::{Asked, Fields, Problems};
+use super::form::{Asked, Fields, Problems, once};
 use super::frame::{Frame, Page, Visitor, again, lead_to, page};
 use super::lists::Walk;
 use super::words::When;
@@ -41,6 +41,7 @@ struct Row {
 #[template(path = "businesses/new.html")]
 struct New {
     frame: Frame,
+    once: String,
     name: String,
     problems: Problems,
 }
@@ -74,9 +75,10 @@ pub(crate) async fn list(State(app): State<Arc<App>>, visitor: Visitor, Asked(qu
     })
 }
 
-pub(crate) async fn show_new(visitor: Visitor) -> Page {
+pub(crate) async fn show_new(State(app): State<Arc<App>>, visitor: Visitor) -> Page {
     page(&New {
         frame: visitor.frame("businesses", "New business"),
+        once: once(&app),
         name: String::new(),
         problems: Problems::default(),
     })
@@ -90,13 +92,18 @@ pub(crate) async fn create(
     fields: Fields,
 ) -> Page {
     let name = fields.text("name").to_owned();
-    let form = |problems| New { frame: visitor.frame("businesses", "New business"), name: name.clone(), problems };
+    let form = |problems| New {
+        frame: visitor.frame("businesses", "New business"),
+        once: fields.text("once").to_owned(),
+        name: name.clone(),
+        problems,
+    };
     if fields.comes_back() {
         return page(&form(Problems::default()));
     }
     // An admin founds a business as a person does here: they become its owner.
     let wanted = CreateBusiness { name: name.clone(), owner_id: Some(visitor.user.id.to_string()) };
-    match businesses::create(&app, &by.caller, origin, wanted).await {
+    match businesses::create(&app, &by.caller, origin, fields.once(), wanted).await {
         Ok(made) => lead_to(&format!("/businesses/{}?done=business", made.id)),
         Err(error) => again(&form(Problems::of(error)?)),
     }

@@ -11,7 +11,7 @@ use portcullis_core::operator::OperatorGrant;
 use super::Confirm;
 use crate::app::App;
 use crate::caller::{AnyOperator, From};
-use crate::dashboard::form::{Fields, Problems};
+use crate::dashboard::form::{Fields, Problems, once};
 use crate::dashboard::frame::{Frame, Page, Visitor, again, lead_to, page};
 use crate::dashboard::path_id_of;
 use crate::dashboard::words::When;
@@ -25,6 +25,7 @@ struct List {
     rows: Vec<Row>,
     grants: Vec<Grant>,
     name: String,
+    once: String,
     problems: Problems,
 }
 
@@ -66,7 +67,7 @@ pub(crate) async fn create(
         return page(&filled(&app, &visitor, &by, &fields, Problems::default()).await?);
     }
     let wanted = CreateOperatorKey { name: fields.text("name").to_owned(), grants: fields.list("grants") };
-    match operator_keys::create(&app, &by.caller, origin, &wanted).await {
+    match operator_keys::create(&app, &by.caller, origin, fields.once(), &wanted).await {
         Ok((key, token)) => page(&ShownOnce {
             frame: visitor.frame("operator-keys", "Your new token"),
             name: key.name,
@@ -103,6 +104,7 @@ async fn filled(
         rows: keys.into_iter().map(row).collect(),
         grants: OperatorGrant::ALL.iter().map(grant).collect(),
         name: sent.text("name").to_owned(),
+        once: sent.given("once").unwrap_or_else(|| once(app)),
         problems,
     })
 }

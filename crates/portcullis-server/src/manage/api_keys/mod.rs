@@ -80,7 +80,7 @@ pub(crate) async fn create(
         Some(Change::ApiKeySet(Box::new(state(&key, digest)))),
     );
     if let Some(call) = &call {
-        call.remember(&mut editing, key.id).await?;
+        call.remember(&mut editing, &key.id).await?;
     }
     editing.commit().await?;
     Ok((key, Some(token)))

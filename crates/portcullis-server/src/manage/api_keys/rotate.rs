@@ -78,7 +78,7 @@ pub(crate) async fn rotate(
         Some(Change::ApiKeySet(Box::new(state(&key, digest)))),
     );
     if let Some(call) = &call {
-        call.remember(&mut editing, key.id).await?;
+        call.remember(&mut editing, &key.id).await?;
     }
     editing.commit().await?;
     Ok(Rotated { key, token: Some(token), previous })

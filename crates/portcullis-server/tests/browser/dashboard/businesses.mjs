@@ -18,7 +18,7 @@ await flows({
     await api("PUT", `/businesses/${business}/members/${helper.id}`, { role_id: "viewer" });
     const key = await newKey(helper.id, { name: "Helper's", permissions: "inherit" });
     assert.equal((await verify(key.token, { permission: "calls:write", business_id: business })).code, "PERMISSION_DENIED");
-    await page.getByText("Helper", { exact: true }).waitFor({ timeout: 4_000 });
+    await page.locator(".strong", { hasText: "Helper" }).waitFor({ timeout: 4_000 });
     await page.getByLabel("Role of Helper").selectOption({ label: "member" });
     await page.getByRole("row").filter({ hasText: "Helper" }).getByRole("button", { name: "Change" }).click();
     await page.getByText("The member has another role").waitFor();

@@ -1,11 +1,12 @@
 // Every page: accessible (axe-core), light and dark; no wider than 360 pixels; by keyboard; and small.
 
 import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 
 import { assert, base, flows, open, signIn, signedIn } from "./browser.mjs";
 import { fill } from "./sample.mjs";
 
-const AXE = await readFile(new URL("./node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const MOST_BYTES = 100_000;
 
 const known = await fill();
@@ -150,7 +151,7 @@ await flows({
       assert.ok(focus.seen, `the focus on “${focus.text}” is not seen`);
       reached.add(focus.text.trim());
     }
-    for (const wanted of ["Create API key", "Revoked and expired", "q", "business_id", "Filter", "CRM Integration"]) {
+    for (const wanted of ["Create API key", "Revoked and expired", "q", "Filter", "CRM Integration"]) {
       assert.ok(reached.has(wanted), `${wanted} in ${[...reached].join(", ")}`);
     }
     // A whole key, without a mouse.

@@ -20,8 +20,12 @@ await flows({
     await page.getByRole("button", { name: "Create API key" }).click();
     const token = (await page.locator("#token").innerText()).trim();
     assert.equal((await verify(token, { permission: "calls:read", business_id: clinic })).code, "VALID");
-    await page.getByRole("link", { name: "I have stored it" }).click();
+    // Reloading sends the form again, which makes no second key and shows no token.
+    await page.reload();
+    await page.getByRole("heading", { name: "This form was sent before" }).waitFor();
     assert.ok(!(await page.content()).includes(token));
+    assert.equal((await api("GET", `/users/${user.id}/api-keys`)).length, 1);
+    await page.getByRole("link", { name: "To the key" }).click();
     await page.getByRole("link", { name: "Rotate", exact: true }).click();
     await page.getByRole("button", { name: "Make the new token" }).click();
     const next = (await page.locator("#token").innerText()).trim();
@@ -39,7 +43,7 @@ await flows({
     await page.getByRole("searchbox", { name: "Name" }).fill("quick");
     await page.getByRole("button", { name: "Filter" }).click();
     assert.equal(await page.locator("#list tbody tr").count(), 1);
-    await page.getByRole("link", { name: "Quickstart" }).click();
+    await page.getByRole("link", { name: "Quickstart", exact: true }).click();
     await verify(server.token, {});
     await page.reload();
     assert.ok((await page.locator("#chart rect").count()) > 0);

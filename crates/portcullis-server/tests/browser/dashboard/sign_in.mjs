@@ -80,7 +80,7 @@ await flows({
     await admin.page.getByRole("button", { name: "Make an invitation" }).click();
     const link = (await admin.page.locator("#link").innerText()).trim();
     await admin.page.getByRole("link", { name: "I have copied it" }).click();
-    await admin.page.getByText("new.member@example.com").waitFor();
+    await admin.page.getByRole("cell", { name: "new.member@example.com", exact: true }).waitFor();
 
     const { page, done } = await open(browser);
     await page.goto(link);
@@ -99,14 +99,14 @@ await flows({
 
     const other = await open(browser);
     await other.page.goto(second);
-    await other.page.getByRole("button", { name: "Join" }).click();
+    await other.page.getByRole("button", { name: "Join", exact: true }).click();
     await other.page.getByText("There is an account with this e-mail address.").waitFor();
     await other.page.getByLabel("E-mail address").fill(known.email);
     await other.page.getByLabel("Password").fill(PASSWORD);
     await other.page.getByRole("button", { name: "Sign in" }).click();
     await other.page.getByText(`You are signed in as ${known.email}`).waitFor();
     assert.equal(await other.page.getByLabel("Code of your link").inputValue(), second.split("#")[1]);
-    await other.page.getByRole("button", { name: "Join" }).click();
+    await other.page.getByRole("button", { name: "Join", exact: true }).click();
     await other.page.getByText("Welcome. You are a member now.").waitFor();
     await other.done();
   },

@@ -1,0 +1,101 @@
+//! The dashboard in a real browser. Each script is a file of flows in `crates/portcullis-server/tests/browser/dashboard`, run on a
+//! server of its own.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::support::{Quickstart, portcullis};
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../portcullis-server/tests/browser/dashboard")
+}
+
+/// Runs a script on the server of a quickstart.
+fn run(name: &str, rest: &[&str]) {
+    let data = TempDir::new().unwrap();
+    let server = Quickstart::start_quietly(data.path());
+    script(name, &server.first_line.to_string(), rest);
+    let log = std::fs::read_to_string(&server.log).unwrap();
+    assert!(!log.contains("_live_"), "a token is in the log:\n{log}");
+}
+
+/// Runs a script. A module looks for what it imports beside itself and above, so it is run from where the tools are.
+fn script(name: &str, server: &str, rest: &[&str]) {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/browser");
+    assert!(
+        tools.join("node_modules/axe-core").is_dir(),
+        "target/tools/browser is missing: run ./test once, which makes it"
+    );
+    let place = TempDir::new_in(&tools).unwrap();
+    for entry in std::fs::read_dir(scripts()).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), place.path().join(entry.file_name())).unwrap();
+    }
+    let script = place.path().join(name).with_extension("mjs");
+    let output = Command::new("node").arg(script).arg(server).args(rest).output().unwrap();
+    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains("all passed"), "{name}:\n{said}\n{errors}");
+    println!("{said}");
+}
+
+/// `portcullis serve` on an empty directory prints a code, and the page takes it.
+#[test]
+fn attack_47_the_first_start() {
+    let data = TempDir::new().unwrap();
+    let mut command = portcullis(&["serve", "--listen", "127.0.0.1:0", "--data", data.path().to_str().unwrap()]);
+    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).take(4).collect();
+    let url = said.iter().find_map(|line| line.strip_suffix("/setup")).unwrap();
+    let code = said.last().unwrap();
+    assert!(code.len() == 19 && code.matches('-').count() == 3, "{said:?}");
+    script("setup", &serde_json::json!({"url": url, "code": code}).to_string(), &[]);
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+#[test]
+fn coming_in_and_going_out() {
+    run("sign_in", &[]);
+}
+
+#[test]
+fn api_keys() {
+    run("api_keys", &[]);
+}
+
+#[test]
+fn businesses_usage_and_audit_log() {
+    run("businesses", &[]);
+}
+
+#[test]
+fn the_platform() {
+    run("platform", &[]);
+}
+
+#[test]
+fn without_javascript() {
+    run("plain", &[]);
+}
+
+#[test]
+fn hostile_names_forms_and_addresses() {
+    run("hostile", &[]);
+}
+
+#[test]
+fn every_page_is_accessible_narrow_and_small() {
+    run("pages", &[]);
+}
+
+/// Pictures for the README: `just screenshots` says where they go.
+#[test]
+#[ignore = "makes files of the repository anew"]
+fn screenshots() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/screenshots");
+    run("screenshots", &[folder.to_str().unwrap()]);
+}
