@@ -45,6 +45,10 @@ test *arguments:
 soak rounds="1000":
     SOAK_ROUNDS={{ rounds }} cargo test --locked -p portcullis --test main attack_61
 
+# Take the pictures of docs/screenshots anew; look at them before you commit them
+screenshots:
+    cargo test --locked -p portcullis --test main screenshots -- --ignored
+
 # Write openapi.json anew, after a change of the API
 openapi:
     cargo run --locked --quiet -p portcullis -- openapi > target/openapi.json

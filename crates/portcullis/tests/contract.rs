@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::dashboard;
 use crate::support::{Quickstart, directory};
 
 fn root() -> PathBuf {
@@ -90,11 +91,7 @@ fn a_generated_python_client_works() {
 fn the_reference_asks_nobody_else() {
     let directory = directory();
     let server = Quickstart::start_quietly(directory.path());
-    // A module looks for what it imports beside itself and above.
-    let script = root().join("target/tools/browser/reference.mjs");
-    std::fs::copy(root().join("crates/portcullis-server/tests/browser/reference.mjs"), &script)
-        .expect("target/tools/browser is missing: run ./test once, which makes it");
-    let seen = Command::new("node").arg(script).args([server.text("url"), server.text("token")]).output().unwrap();
+    let seen = dashboard::node("reference", &server.first_line.to_string(), &[]);
     let seen = succeeded("the browser", &seen);
     assert!(seen.contains("\"requests\":[]") && seen.contains("\"status\":200"), "{seen}");
 }

@@ -1,17 +1,13 @@
-//! The dashboard in a real browser. Each script is a file of flows in `crates/portcullis-server/tests/browser/dashboard`, run on a
+//! The dashboard in a real browser. Each script is a file of flows in `crates/portcullis-server/tests/browser`, run on a
 //! server of its own.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
 use crate::support::{Quickstart, portcullis};
-
-fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../portcullis-server/tests/browser/dashboard")
-}
 
 /// Runs a script on the server of a quickstart.
 fn run(name: &str, rest: &[&str]) {
@@ -22,23 +18,28 @@ fn run(name: &str, rest: &[&str]) {
     assert!(!log.contains("_live_"), "a token is in the log:\n{log}");
 }
 
-/// Runs a script. A module looks for what it imports beside itself and above, so it is run from where the tools are.
+/// Runs a script, all of whose flows must pass.
 fn script(name: &str, server: &str, rest: &[&str]) {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/browser");
+    let output = node(name, server, rest);
+    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains("all passed"), "{name}:\n{said}\n{errors}");
+    println!("{said}");
+}
+
+/// Runs a script. A module looks for what it imports beside itself and above, so it is run from where the tools are.
+pub(crate) fn node(name: &str, server: &str, rest: &[&str]) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let tools = root.join("target/tools/browser");
     assert!(
         tools.join("node_modules/axe-core").is_dir(),
         "target/tools/browser is missing: run ./test once, which makes it"
     );
     let place = TempDir::new_in(&tools).unwrap();
-    for entry in std::fs::read_dir(scripts()).unwrap() {
+    for entry in std::fs::read_dir(root.join("crates/portcullis-server/tests/browser")).unwrap() {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), place.path().join(entry.file_name())).unwrap();
     }
-    let script = place.path().join(name).with_extension("mjs");
-    let output = Command::new("node").arg(script).arg(server).args(rest).output().unwrap();
-    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.contains("all passed"), "{name}:\n{said}\n{errors}");
-    println!("{said}");
+    Command::new("node").arg(place.path().join(name).with_extension("mjs")).arg(server).args(rest).output().unwrap()
 }
 
 /// `portcullis serve` on an empty directory prints a code, and the page takes it.
@@ -92,10 +93,13 @@ fn every_page_is_accessible_narrow_and_small() {
     run("pages", &[]);
 }
 
-/// Pictures for the README: `just screenshots` says where they go.
+/// Pictures for the README, of a server that looks as if it had run for a month: `just screenshots`.
 #[test]
 #[ignore = "makes files of the repository anew"]
 fn screenshots() {
+    let data = TempDir::new().unwrap();
+    let server = Quickstart::start_quietly(data.path());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/screenshots");
-    run("screenshots", &[folder.to_str().unwrap()]);
+    let database = data.path().join("store/portcullis.db");
+    script("screenshots", &server.first_line.to_string(), &[folder.to_str().unwrap(), database.to_str().unwrap()]);
 }

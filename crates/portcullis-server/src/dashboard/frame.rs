@@ -78,7 +78,7 @@ impl Visitor {
 
 /// What is said at the head of the page after something was done.
 fn notice(code: &str) -> Option<&'static str> {
-    const NOTICES: [(&str, &str); 22] = [
+    const NOTICES: [(&str, &str); 21] = [
         ("revoked", "The key is revoked. No request with it is let through any more, on any node."),
         ("saved", "Saved."),
         ("business", "The business is made. You are its owner."),
@@ -98,7 +98,6 @@ fn notice(code: &str) -> Option<&'static str> {
         ("session", "The session has ended."),
         ("welcome", "Welcome. Your account is ready."),
         ("joined", "Welcome. You are a member now."),
-        ("limits", "The limits are set, and hold from now on."),
         ("user", "The user is made. Hand them a link to their password."),
         ("policy", "The policy is set. It binds the keys that are made from now on."),
     ];

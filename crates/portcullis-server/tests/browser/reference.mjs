@@ -1,6 +1,6 @@
 // Uses the API reference as a reader would, and fails if the page asks any other origin for anything.
 //
-//     node reference.mjs <base URL> <API token> [<folder for screenshots>]
+//     node reference.mjs <first line of quickstart --json> [<folder for screenshots>]
 //
 // It prints one line of JSON, {"requests": [...], "errors": [...], "status": 200}: the URLs asked for outside of the
 // base, what the browser complained of, and the status that the page showed for the request that was sent from it.
@@ -10,25 +10,13 @@ import { join } from "node:path";
 
 import { chromium } from "playwright-core";
 
+import { ARGUMENTS, server } from "./browser.mjs";
+
 const OPERATION = "/api/v1/whoami";
 const PATIENCE = 20_000;
 
-// The browser has errands of its own, such as updates; without them every request seen is one of the page.
-const ARGUMENTS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-const [base, token, folder] = process.argv.slice(2);
-if (!base || !token) {
-  console.error("usage: node reference.mjs <base URL> <API token> [<folder for screenshots>]");
-  process.exit(1);
-}
+const { url: base, token } = server;
+const folder = process.argv[3];
 const origin = new URL(base).origin;
 const seen = { requests: new Set(), errors: new Set() };
 

@@ -1,4 +1,4 @@
-//! Pages, as far as no browser is needed to see that they hold. The flows of people are in `tests/browser/dashboard`.
+//! Pages, as far as no browser is needed to see that they hold. The flows of people are in `tests/browser`.
 
 mod anonymous;
 mod forms;

@@ -30,11 +30,34 @@ struct List {
     more: Option<String>,
 }
 
-struct Row {
-    id: String,
-    name: String,
-    created: When,
-    disabled: bool,
+/// A business as a row of a list.
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) created: When,
+    pub(crate) disabled: bool,
+}
+
+/// Businesses as rows, as many pages as are asked for, and the query that shows more.
+pub(crate) async fn rows(
+    app: &App,
+    visitor: &Visitor,
+    whose: &Whose,
+    query: &Fields,
+) -> Result<(Vec<Row>, Option<String>), Error> {
+    let mut listed = Walk::of(query);
+    while listed.goes_on() {
+        let cursor = listed.cursor();
+        listed.take(businesses::list(app, whose, &PageQuery { limit: None, cursor }).await?);
+    }
+    let more = listed.more();
+    let row = |business: Business| Row {
+        id: business.id.to_string(),
+        created: When::new(business.created_at, visitor.now),
+        disabled: business.disabled_at.is_some(),
+        name: business.name,
+    };
+    Ok((listed.rows.into_iter().map(row).collect(), more))
 }
 
 #[derive(Template)]
@@ -57,22 +80,8 @@ struct Settings {
 }
 
 pub(crate) async fn list(State(app): State<Arc<App>>, visitor: Visitor, Asked(query): Asked) -> Page {
-    let (whose, mut listed) = (Whose::Members(visitor.account), Walk::of(&query));
-    while listed.goes_on() {
-        let cursor = listed.cursor();
-        listed.take(businesses::list(&app, &whose, &PageQuery { limit: None, cursor }).await?);
-    }
-    let row = |business: Business| Row {
-        id: business.id.to_string(),
-        created: When::new(business.created_at, visitor.now),
-        disabled: business.disabled_at.is_some(),
-        name: business.name,
-    };
-    page(&List {
-        frame: visitor.frame("businesses", "Businesses"),
-        more: listed.more(),
-        rows: listed.rows.into_iter().map(row).collect(),
-    })
+    let (rows, more) = rows(&app, &visitor, &Whose::Members(visitor.account), &query).await?;
+    page(&List { frame: visitor.frame("businesses", "Businesses"), rows, more })
 }
 
 pub(crate) async fn show_new(State(app): State<Arc<App>>, visitor: Visitor) -> Page {

@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use portcullis_api::envelope::PageQuery;
 use portcullis_core::operator::OperatorGrant;
 
 use super::Confirm;
 use crate::app::App;
 use crate::caller::{BusinessesRead, BusinessesWrite, From, OfBusiness, Operator, Platformer};
+use crate::dashboard::businesses::{Row, rows};
 use crate::dashboard::form::{Asked, Fields, Problems};
 use crate::dashboard::frame::{Frame, Page, Visitor, again, lead_to, page};
-use crate::dashboard::lists::Walk;
-use crate::dashboard::words::When;
 use crate::error::Error;
 use crate::manage::businesses::{self, Business, Whose};
 use crate::manage::lacks;
@@ -26,13 +24,6 @@ struct List {
     more: Option<String>,
 }
 
-struct Row {
-    id: String,
-    name: String,
-    created: When,
-    disabled: bool,
-}
-
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     visitor: Visitor,
@@ -41,22 +32,8 @@ pub(crate) async fn list(
 ) -> Page {
     let grant = OperatorGrant::BusinessesRead;
     let whose = Whose::Everybodys(by.caller.platform(grant).ok_or_else(|| lacks(grant))?);
-    let mut listed = Walk::of(&query);
-    while listed.goes_on() {
-        let cursor = listed.cursor();
-        listed.take(businesses::list(&app, &whose, &PageQuery { limit: None, cursor }).await?);
-    }
-    let row = |business: Business| Row {
-        id: business.id.to_string(),
-        created: When::new(business.created_at, visitor.now),
-        disabled: business.disabled_at.is_some(),
-        name: business.name,
-    };
-    page(&List {
-        frame: visitor.frame("all-businesses", "All businesses"),
-        more: listed.more(),
-        rows: listed.rows.into_iter().map(row).collect(),
-    })
+    let (rows, more) = rows(&app, &visitor, &whose, &query).await?;
+    page(&List { frame: visitor.frame("all-businesses", "All businesses"), rows, more })
 }
 
 pub(crate) async fn show_disable(

@@ -1,16 +1,18 @@
 // Pictures of the pages for the README, and for whoever works on them:
 //
-//     node screenshots.mjs <first line of quickstart --json> <folder> [all]
+//     node screenshots.mjs <first line of quickstart --json> <folder> <database> [all]
 //
-// With `all`, every page, light and dark, wide and narrow; without, those that the README shows.
+// With `all`, every page, light and dark, wide and narrow; without, those that the README shows. The database is given a month of calls.
 
+import { execFileSync } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { base, flows, open, signedIn } from "./browser.mjs";
 import { fill } from "./sample.mjs";
 
-const [, , , folder, which] = process.argv;
+const [, , , folder, database, which] = process.argv;
 await mkdir(folder, { recursive: true });
 
 const TOKEN = /(ak|op|pl)_live_[0-9A-Za-z]{20,}/g;
@@ -38,12 +40,17 @@ async function create(page, { once = false } = {}) {
   if (once) {
     await page.getByRole("button", { name: "Create API key" }).click();
     await page.locator("#token").waitFor();
+  } else if (which !== "all") {
+    await page.getByRole("button", { name: "Create API key" }).scrollIntoViewIfNeeded();
   }
 }
 
 await flows({
   async screenshots(browser) {
     const known = await fill();
+    const history = fileURLToPath(new URL("history.py", import.meta.url));
+    const { backend, zapier, crm, nightly, quickstart } = known;
+    execFileSync("python3", [history, database, known.clinic, known.owner, backend, zapier, crm, quickstart, nightly]);
     const at = (path) => async (page) => page.goto(`${base}${path}`);
     const readme = { "api-keys": at("/api-keys"), create, token: (page) => create(page, { once: true }), "api-key": at(`/api-keys/${known.zapier}`), usage: at("/usage") };
     const rest = {
@@ -73,7 +80,7 @@ await flows({
     const looks = which === "all" ? ["light-1280", "dark-1280", "light-360"] : ["light-1280", "dark-1280"];
     for (const look of looks) {
       const [colorScheme, width] = look.split("-");
-      const settings = { colorScheme, viewport: { width: Number(width), height: width === "360" ? 780 : 860 }, deviceScaleFactor: which === "all" ? 1 : 1.5 };
+      const settings = { colorScheme, viewport: { width: Number(width), height: width === "360" ? 780 : 860 }, deviceScaleFactor: 1 };
       const { page, context } = await signedIn(browser, settings);
       const shown = which === "all" ? { ...readme, ...rest } : readme;
       for (const [name, go] of Object.entries(shown)) {

@@ -12,7 +12,7 @@ export const API = `${base}/api/v1`;
 export const PASSWORD = "correct horse battery staple";
 
 const PATIENCE_MILLIS = 20_000;
-const ARGUMENTS = [
+export const ARGUMENTS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",

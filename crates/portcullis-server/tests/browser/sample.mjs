@@ -34,7 +34,7 @@ export async function fill() {
     business_scope: { only: [clinic, shop] },
     expires_at: inDays(9),
   });
-  await make({ name: "Nightly export", permissions: ["analytics:read"], environment: "test" });
+  const nightly = await make({ name: "Nightly export", permissions: ["analytics:read"], environment: "test" });
   const old = await make({ name: "Old laptop", permissions: ["calls:read"] });
   const leaked = await make({ name: "Contractor, spring", permissions: ["knowledge_base:read"] });
   await make({ name: "Ann’s script", permissions: ["calls:read"], business_scope: { only: [clinic] } }, ann.id);
@@ -54,5 +54,5 @@ export async function fill() {
   await api("POST", `/users/${owner}/api-keys/${leaked.api_key.id}/revoke`, { reason: "The contract has ended" });
   const rotated = await api("POST", `/users/${owner}/api-keys/${backend.api_key.id}/rotate`, {});
   await ask(rotated, 58, { permission: "calls:read", ip_address: "198.51.100.20" });
-  return { owner, clinic, shop, ann, bob, role: role.id, zapier: zapier.api_key.id, backend: rotated.api_key.id, crm: crm.api_key.id };
+  return { owner, clinic, shop, ann, bob, role: role.id, zapier: zapier.api_key.id, backend: rotated.api_key.id, crm: crm.api_key.id, nightly: nightly.api_key.id, quickstart: server.api_key_id };
 }
