@@ -72,10 +72,13 @@ async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
 }
 
 /// Whether a refusal at a path is written to the audit log: at the management API, and at pages. What a key may ask about itself is
-/// no management.
+/// no management, and what an open page asks by itself is nobody's doing.
 fn leaves_a_trace(path: &str) -> bool {
     let about_itself = ["/verify", "/whoami", "/catalogue"];
-    path.strip_prefix("/api/v1").is_none_or(|path| !about_itself.iter().any(|own| path.starts_with(own)))
+    match path.strip_prefix("/api/v1") {
+        Some(path) => !about_itself.iter().any(|own| path.starts_with(own)),
+        None => path != "/changes",
+    }
 }
 
 /// Writes the body of an error, ours or the framework's, where it is no page.

@@ -98,7 +98,9 @@ fn every_page_is_accessible_narrow_and_small() {
 #[ignore = "makes files of the repository anew"]
 fn screenshots() {
     let data = TempDir::new().unwrap();
-    let server = Quickstart::start_quietly(data.path());
+    let mut command = portcullis(&[]);
+    command.env("PORTCULLIS_RATE_LIMIT_PER_MINUTE", "600").env("PORTCULLIS_RATE_LIMIT_PER_SECOND", "60");
+    let server = Quickstart::start_as(command, data.path());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/screenshots");
     let database = data.path().join("store/portcullis.db");
     script("screenshots", &server.first_line.to_string(), &[folder.to_str().unwrap(), database.to_str().unwrap()]);

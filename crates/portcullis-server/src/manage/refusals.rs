@@ -93,7 +93,8 @@ fn user(actor: &Actor) -> Option<UserId> {
 
 /// The business that a path is about, so that whoever looks after its audit log finds the event there.
 fn business(path: &str) -> Option<BusinessId> {
-    path.strip_prefix("/api/v1/businesses/")?.split('/').next()?.parse().ok()
+    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    path.strip_prefix("/businesses/")?.split('/').next()?.parse().ok()
 }
 
 #[cfg(test)]

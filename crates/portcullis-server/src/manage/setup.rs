@@ -125,7 +125,9 @@ pub(crate) async fn first_person(
     wanted: &FirstPerson,
 ) -> Result<Begun, Error> {
     let now = app.clock.now();
-    app.attempts.begin("setup", origin.address, now)?;
+    // Counted for each address by itself, so that nobody keeps the one who has the code from entering it.
+    let whose = format!("setup {:?}", origin.address);
+    app.attempts.begin(&whose, origin.address, now)?;
     if !app.setup.is_right(&wanted.code, now) {
         return Err(Error::field(
             "/code",
@@ -142,7 +144,7 @@ pub(crate) async fn first_person(
     editing.is_by(user.id);
     let (begun, _) = sessions::open(app, &mut editing, origin.address, user_agent, user.id).await?;
     editing.commit().await?;
-    app.attempts.succeeded("setup", origin.address);
+    app.attempts.succeeded(&whose, origin.address);
     app.setup.close();
     Ok(begun)
 }

@@ -3,6 +3,7 @@
 mod anonymous;
 mod forms;
 mod live;
+mod matrix;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response};

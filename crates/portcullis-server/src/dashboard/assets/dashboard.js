@@ -11,6 +11,8 @@ const BY_ITSELF = { "X-Portcullis-By-Itself": "1" };
 
 let known = document.body.dataset.change;
 let countsAt = Date.now();
+// How many turns are let pass: who has to sign in again will not have done so a moment later.
+let pause = 0;
 
 function refresh(selector, event) {
   for (const part of document.querySelectorAll(selector)) {
@@ -22,12 +24,17 @@ function refresh(selector, event) {
 }
 
 async function look() {
-  if (document.hidden || known === undefined || !document.querySelector("[data-live], [data-live-slow], form[method=post]")) {
+  if (document.hidden || known === undefined) {
+    return;
+  }
+  if (pause > 0) {
+    pause -= 1;
     return;
   }
   const answer = await fetch("/changes", { headers: { ...BY_ITSELF, "HX-Request": "true" }, cache: "no-store" });
   document.getElementById("ended").hidden = answer.status !== 401;
   if (!answer.ok) {
+    pause = 5;
     return;
   }
   const change = await answer.text();
