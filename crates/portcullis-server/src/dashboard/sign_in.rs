@@ -104,13 +104,14 @@ pub(crate) async fn show(visitor: Result<Visitor, Error>, Asked(query): Asked) -
     page(&SignInPage { next: next.to_owned(), ..SignInPage::default() })
 }
 
+const ENDED: &str = "Your session had ended.";
+
 /// A form came when its sender's session had ended: the page to sign in on, which keeps what was written.
 pub(super) fn keeping(came: &Came, sent: Fields) -> Page {
     let lost_passwords = sent.has_password();
     let kept = form_urlencoded::Serializer::new(String::new()).extend_pairs(sent.without_passwords()).finish();
-    let why = "Your session had ended.";
     let next = local(&came.to).to_owned();
-    let shown = SignInPage { next, kept: format!("&{kept}"), why, lost_passwords, ..SignInPage::default() };
+    let shown = SignInPage { next, kept: format!("&{kept}"), why: ENDED, lost_passwords, ..SignInPage::default() };
     page_with(StatusCode::UNAUTHORIZED, &shown)
 }
 
@@ -130,9 +131,8 @@ pub(crate) async fn begin(State(app): State<Arc<App>>, headers: HeaderMap, From(
         Err(error) => {
             let status = error.status();
             let problems = Problems::of(error)?;
-            let why = "Your session had ended.";
-            let lost_passwords = false;
-            page_with(status, &SignInPage { email: wanted.email, next, kept, why, lost_passwords, problems })
+            let shown = SignInPage { email: wanted.email, next, kept, why: ENDED, lost_passwords: false, problems };
+            page_with(status, &shown)
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::caller::{KeysRead, LooksAfterApiKeys, OfAccount, OfBusiness};
 use crate::dashboard::businesses::members::all_members;
 use crate::dashboard::form::{Asked, Fields};
-use crate::dashboard::frame::{Frame, Page, Visitor, page};
+use crate::dashboard::frame::{Frame, Page, Visitor, lead_to, page};
 use crate::dashboard::lists::Walk;
 use crate::dashboard::people;
 use crate::error::Error;
@@ -76,12 +76,9 @@ pub(crate) async fn show(
     Asked(query): Asked,
 ) -> Page {
     let own = of.account.user() == visitor.user.id;
-    if let (true, Ok(business)) = (own && query.is_ticked("owner"), query.text("business_id").parse()) {
-        return crate::dashboard::frame::lead_to(&format!(
-            "/businesses/{}/api-keys?{}",
-            business_text(business),
-            without(&query, "business_id")
-        ));
+    let business: Option<BusinessId> = query.text("business_id").parse().ok();
+    if let (true, Some(business)) = (own && query.is_ticked("owner"), business) {
+        return lead_to(&format!("/businesses/{business}/api-keys?{}", query.with("business_id", "")));
     }
     let known = businesses_of(&app, &of.account).await?;
     let status = query.given("status").unwrap_or_else(|| "active".to_owned());
@@ -101,7 +98,7 @@ pub(crate) async fn show(
     let place = place(&visitor, &of.account);
     let rows = rows(&app, &visitor, &of.account, (listed.rows, &place), &known).await?;
     let chosen = query.text("business_id").to_owned();
-    let may_see_others = looked_after(&app, &visitor, chosen.parse().ok()).await;
+    let may_see_others = looked_after(&app, &visitor, business).await;
     let heading = if own { "API keys".to_owned() } else { "API keys of this user".to_owned() };
     page(&List {
         frame: visitor.frame(if own { "api-keys" } else { "users" }, heading.clone()),
@@ -173,14 +170,6 @@ pub(crate) async fn show_of_business(
         is_filtered: query.is_ticked("q") || query.is_ticked("owner"),
         query,
     })
-}
-
-fn business_text(business: BusinessId) -> String {
-    business.to_string()
-}
-
-fn without(query: &Fields, name: &str) -> String {
-    query.with(name, "")
 }
 
 /// Whether the visitor looks after all keys that reach this business.
