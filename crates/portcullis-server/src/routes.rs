@@ -36,7 +36,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(dashboard::errors::nowhere)
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .method_not_allowed_fallback(dashboard::errors::not_so)
         .layer(from_fn_with_state(Arc::clone(&app), dress))
         .with_state(app)
 }

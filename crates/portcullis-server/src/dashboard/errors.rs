@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Uri, header};
 
 use super::frame::{Page, page_with};
 use crate::app::App;
@@ -52,13 +52,23 @@ pub(super) fn page(app: &App, error: &Error) -> Page {
     Ok(response)
 }
 
-/// What is at no address: a page for browsers, and a problem for programs.
-pub(crate) async fn nowhere(State(app): State<Arc<App>>, uri: http::Uri, headers: HeaderMap) -> Page {
+/// What is at no address.
+pub(crate) async fn nowhere(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Page {
+    either(&app, &uri, &headers, Error::NotFound)
+}
+
+/// What takes another method: somebody has gone to the address of a form.
+pub(crate) async fn not_so(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Page {
+    either(&app, &uri, &headers, Error::MethodNotAllowed)
+}
+
+/// A page for browsers, and a problem for programs.
+fn either(app: &App, uri: &Uri, headers: &HeaderMap, error: Error) -> Page {
     let wanted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if uri.path().starts_with("/api/") || !wanted.contains("text/html") {
-        return Err(Error::NotFound);
+        return Err(error);
     }
-    let mut response = page(&app, &Error::NotFound)?;
+    let mut response = page(app, &error)?;
     super::guard::protect(response.headers_mut());
     response.headers_mut().insert(
         header::CONTENT_SECURITY_POLICY,

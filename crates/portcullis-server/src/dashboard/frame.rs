@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use askama::Template;
+use aws_lc_rs::hmac;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
+use data_encoding::BASE64URL_NOPAD;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use portcullis_core::scope::{Account, Caller};
@@ -27,7 +29,7 @@ pub(crate) struct Visitor {
     pub(crate) session: Session,
     pub(crate) user: User,
     pub(crate) now: Timestamp,
-    change: i64,
+    mark: String,
     notice: Option<&'static str>,
 }
 
@@ -36,11 +38,11 @@ impl FromRequestParts<Arc<App>> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
         // Before anything is read, so that what changes meanwhile is noticed.
-        let change = app.node.applied();
+        let mark = mark(app);
         let SignedIn { caller, account, session } = SignedIn::from_request_parts(parts, app).await?;
         let user = users::show(app, &account).await?;
         let query = Fields::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        Ok(Self { caller, account, session, user, now: app.clock.now(), change, notice: notice(query.text("done")) })
+        Ok(Self { caller, account, session, user, now: app.clock.now(), mark, notice: notice(query.text("done")) })
     }
 }
 
@@ -51,8 +53,8 @@ pub(crate) struct Frame {
     /// Which entry of the menu leads here.
     pub(crate) here: &'static str,
     pub(crate) who: Option<Who>,
-    /// The number of the last edit that the page can know of.
-    pub(crate) change: i64,
+    /// The [`mark`] of the last edit that the page can know of.
+    pub(crate) mark: String,
     pub(crate) notice: Option<&'static str>,
 }
 
@@ -70,10 +72,19 @@ impl Visitor {
             title: title.into(),
             here,
             who: Some(Who { name: name.clone(), email: email.clone(), platform_admin: *platform_admin }),
-            change: self.change,
+            mark: self.mark.clone(),
             notice: self.notice,
         }
     }
+}
+
+/// What stands for the last edit that this node knows of: another one after every edit. It is not the edit's number, which would tell
+/// everybody how much is going on.
+pub(crate) fn mark(app: &App) -> String {
+    const BYTES: usize = 9;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &app.cursor_key);
+    let tag = hmac::sign(&key, format!("edit {}", app.node.applied()).as_bytes());
+    BASE64URL_NOPAD.encode(tag.as_ref().get(..BYTES).unwrap_or_default())
 }
 
 /// What is said at the head of the page after something was done.

@@ -37,8 +37,8 @@ fn path_id_of<T: std::str::FromStr>(path: &RawPathParams, wanted: &str) -> Resul
     path.iter().find(|(name, _)| *name == wanted).and_then(|(_, text)| text.parse().ok()).ok_or(Error::NotFound)
 }
 
-/// `/changes`: the number of the last edit that this node knows of, for pages that look whether they are still true.
+/// `/changes`: the mark of the last edit that this node knows of, for pages that look whether they are still true.
 pub(crate) async fn changes(State(app): State<Arc<App>>, _: SignedIn) -> impl IntoResponse {
     const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
-    ([(header::CONTENT_TYPE, TEXT)], app.node.applied().to_string())
+    ([(header::CONTENT_TYPE, TEXT)], frame::mark(&app))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 
-use super::frame::{Frame, Page, Visitor, page};
+use super::frame::{Frame, Page, Visitor, mark, page};
 use crate::app::App;
 use crate::error::Error;
 
@@ -19,13 +19,9 @@ struct Reference {
 pub(crate) async fn show(State(app): State<Arc<App>>, visitor: Result<Visitor, Error>) -> Page {
     let frame = match visitor {
         Ok(visitor) => visitor.frame("reference", "API reference"),
-        Err(_) => Frame {
-            title: "API reference".to_owned(),
-            here: "reference",
-            who: None,
-            change: app.node.applied(),
-            notice: None,
-        },
+        Err(_) => {
+            Frame { title: "API reference".to_owned(), here: "reference", who: None, mark: mark(&app), notice: None }
+        }
     };
     page(&Reference { frame })
 }

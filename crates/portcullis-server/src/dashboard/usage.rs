@@ -8,6 +8,7 @@ use portcullis_core::decision::Code;
 
 use super::api_keys::businesses_of;
 use super::api_keys::list::Choice;
+use super::businesses::head::Head;
 use super::chart::Chart;
 use super::form::Asked;
 use super::frame::{Frame, Page, Visitor, page};
@@ -38,6 +39,8 @@ pub(crate) fn tabs(chosen: &str) -> Vec<Tab> {
 #[template(path = "usage.html")]
 struct UsagePage {
     frame: Frame,
+    /// Of the business, where it is the usage of one.
+    head: Option<Head>,
     heading: String,
     window: &'static str,
     tabs: Vec<Tab>,
@@ -49,7 +52,6 @@ struct UsagePage {
     /// Place, name, hint, calls, share of the most in percent.
     top: Vec<TopKey>,
     causes: Vec<Cause>,
-    of_business: bool,
 }
 
 struct TopKey {
@@ -92,7 +94,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, visitor: Visitor, Asked(qu
     });
     let businesses = known.iter().map(|one| Choice::new(one.id.to_string(), &one.name, "")).collect();
     let top = top.collect();
-    page(&filled(visitor.frame("usage", "Usage"), "Usage of all your keys".to_owned(), &told, (top, businesses, false)))
+    page(&filled(visitor.frame("usage", "Usage"), "Usage of all your keys".to_owned(), &told, (top, businesses, None)))
 }
 
 pub(crate) async fn show_of_business(
@@ -104,8 +106,14 @@ pub(crate) async fn show_of_business(
     let window = Window::read(query.given("window").as_deref())?;
     let business = businesses::show(&app, &of.tenant).await?;
     let told = usage::of_business(&app, &of.tenant, window).await?;
-    let heading = format!("Usage in {}", business.name);
-    page(&filled(visitor.frame("businesses", heading.clone()), heading, &told, (Vec::new(), Vec::new(), true)))
+    let head = Head::new(&app, &visitor, &business, "usage").await?;
+    let heading = "What keys were used for in this business".to_owned();
+    page(&filled(
+        visitor.frame("businesses", format!("Usage in {}", business.name)),
+        heading,
+        &told,
+        (Vec::new(), Vec::new(), Some(head)),
+    ))
 }
 
 /// Leads from the choice of a business to its usage.
@@ -118,7 +126,7 @@ fn filled(
     frame: Frame,
     heading: String,
     told: &Usage,
-    (top, businesses, of_business): (Vec<TopKey>, Vec<Choice>, bool),
+    (top, businesses, head): (Vec<TopKey>, Vec<Choice>, Option<Head>),
 ) -> UsagePage {
     let total: i64 = told.totals.iter().sum();
     let valid = told.totals.first().copied().unwrap_or(0);
@@ -135,6 +143,7 @@ fn filled(
     };
     UsagePage {
         frame,
+        head,
         heading,
         window: told.window.name,
         tabs: tabs(told.window.name),
@@ -145,7 +154,6 @@ fn filled(
         chart: Chart::new(told),
         top,
         causes: causes.into_iter().map(cause).collect(),
-        of_business,
     }
 }
 

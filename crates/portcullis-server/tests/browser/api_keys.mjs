@@ -192,6 +192,10 @@ await flows({
     assert.ok((await names()).length < (await page.locator("#list tbody tr").count()), "keys of others lead nowhere");
     await page.getByLabel("Owner").selectOption({ label: "Many Keys" });
     await page.locator("#list", { hasNotText: "Quickstart" }).waitFor();
+    const ended = await newKey(user.id, { name: "Epsilon, ended by others", business_scope: { only: [clinic] }, permissions: ["calls:read"] });
+    await api("POST", `/users/${user.id}/api-keys/${ended.api_key.id}/revoke`, { reason: "Found in a repository" });
+    await page.goto(`${base}/businesses/${clinic}/api-keys?status=ended`);
+    assert.match(await page.getByRole("row").filter({ hasText: "Epsilon" }).innerText(), /Many Keys[\s\S]*revoked[\s\S]*An operator key[\s\S]*Found in a repository/);
     await done();
   },
 

@@ -119,7 +119,7 @@ await flows({
     }
     await page.getByLabel("In a business").selectOption({ label: "Dental Clinic" });
     await page.getByRole("button", { name: "Show" }).click();
-    await page.getByRole("heading", { name: "Usage in Dental Clinic" }).waitFor();
+    await page.getByRole("heading", { name: "What keys were used for in this business" }).waitFor();
     await done();
   },
 

@@ -145,6 +145,12 @@ async fn what_is_nowhere_is_a_page_for_browsers_and_a_problem_for_programs() {
     let answer = visit(&server, None, Method::GET, "/nothing-here").await;
     assert_eq!(answer.status(), 404);
     assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    let answer = visit(&server, None, Method::GET, "/sign-out").await;
+    assert_eq!((answer.status().as_u16(), answer.headers()["allow"].to_str().unwrap()), (405, "POST"));
+    assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    let answer = visit(&server, None, Method::DELETE, "/api/v1/verify").await;
+    assert_eq!(answer.status(), 405);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
     let answer = visit(&server, None, Method::GET, "/api/v1/nothing-here").await;
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
     server.send(server.request(Method::GET, "/nothing-here")).await.fails(404, "NOT_FOUND", None);

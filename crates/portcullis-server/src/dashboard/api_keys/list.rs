@@ -14,6 +14,7 @@ use portcullis_core::scope::{Account, Need};
 use super::{Row, businesses_of, place};
 use crate::app::App;
 use crate::caller::{KeysRead, LooksAfterApiKeys, OfAccount, OfBusiness};
+use crate::dashboard::businesses::head::{self, Head};
 use crate::dashboard::businesses::members::all_members;
 use crate::dashboard::form::{Asked, Fields};
 use crate::dashboard::frame::{Frame, Page, Visitor, lead_to, page};
@@ -29,6 +30,8 @@ use crate::manage::tenant;
 #[template(path = "api_keys/list.html")]
 struct List {
     frame: Frame,
+    /// Of the business, where the list is of one.
+    head: Option<Head>,
     heading: String,
     /// Where this list is, and where a key of it is made.
     place: String,
@@ -102,6 +105,7 @@ pub(crate) async fn show(
     let heading = if own { "API keys".to_owned() } else { "API keys of this user".to_owned() };
     page(&List {
         frame: visitor.frame(if own { "api-keys" } else { "users" }, heading.clone()),
+        head: None,
         heading,
         create: Some(format!("{place}/new")),
         place,
@@ -153,18 +157,26 @@ pub(crate) async fn show_of_business(
         let name = members.iter().find(|member| member.user == owner).map(|member| member.name.clone());
         Row { owner: name, ..Row::new(&app, shown, place.as_deref(), &known, visitor.now) }
     };
+    let log = log_of(&app, &visitor, business.id).await?;
+    let mut rows: Vec<Row> = shown.iter().map(row).collect();
+    for (row, shown) in rows.iter_mut().zip(&shown).filter(|(row, _)| row.status == "revoked") {
+        if let Some(log) = &log {
+            row.by = who_revoked(&app, &visitor, log, &shown.key).await?;
+        }
+    }
     let owners = std::iter::once(Choice::new("all".to_owned(), "Everybody", &owner));
     let owners = owners.chain(members.iter().map(|one| Choice::new(one.user.to_string(), &one.name, &owner)));
-    let heading = format!("API keys that reach {}", business.name);
+    let heading = "API keys that reach this business".to_owned();
     page(&List {
         frame: visitor.frame("businesses", heading.clone()),
+        head: Some(Head::new(&app, &visitor, &business, "api-keys").await?),
         heading,
         place: format!("/businesses/{}/api-keys", business.id),
         create: None,
         ended: status != "active",
         businesses: Vec::new(),
         owners: owners.collect(),
-        rows: shown.iter().map(row).collect(),
+        rows,
         with_owners: true,
         more,
         is_filtered: query.is_ticked("q") || query.is_ticked("owner"),
@@ -179,6 +191,15 @@ async fn looked_after(app: &App, visitor: &Visitor, business: Option<BusinessId>
     tenant(app, &visitor.caller, business, OperatorGrant::KeysRead, need).await.is_ok()
 }
 
+/// The log in which it stands who revoked a key that reaches a business, as far as the visitor may read it.
+async fn log_of(app: &App, visitor: &Visitor, business: BusinessId) -> Result<Option<Log>, Error> {
+    if let Some(proof) = visitor.caller.platform(OperatorGrant::AuditRead) {
+        return Ok(Some(Log::Whole(proof)));
+    }
+    let tenant = head::proof(app, visitor, business, Need::Manages(Manages::Audit)).await?;
+    Ok(tenant.map(Log::OfBusiness))
+}
+
 /// Rows of a user's keys; of a revoked one, with who revoked it.
 async fn rows(
     app: &App,
@@ -191,21 +212,21 @@ async fn rows(
     for shown in api_keys::shown(app, keys).await? {
         let mut row = Row::new(app, &shown, Some(place), known, visitor.now);
         if row.status == "revoked" {
-            row.by = who_revoked(app, visitor, account, &shown.key).await?;
+            row.by = who_revoked(app, visitor, &Log::About(*account), &shown.key).await?;
         }
         rows.push(row);
     }
     Ok(rows)
 }
 
-async fn who_revoked(app: &App, visitor: &Visitor, account: &Account, key: &ApiKey) -> Result<String, Error> {
+async fn who_revoked(app: &App, visitor: &Visitor, log: &Log, key: &ApiKey) -> Result<String, Error> {
     let query = ListAuditEvents {
         limit: Some("1".to_owned()),
         target_id: Some(key.id.to_string()),
         action: Some("api_key.revoked".to_owned()),
         ..ListAuditEvents::default()
     };
-    let (events, _) = audit::list(app, &Log::About(*account), &query).await?;
+    let (events, _) = audit::list(app, log, &query).await?;
     match events.first() {
         Some(event) => people::actor(app, visitor, event, &mut people::Names::default()).await,
         None => Ok(String::new()),

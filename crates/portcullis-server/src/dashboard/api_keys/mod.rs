@@ -144,7 +144,7 @@ pub(super) fn scope(scope: &BusinessScope, known: &[Business]) -> String {
 }
 
 pub(super) fn name_of(id: BusinessId, known: &[Business]) -> &str {
-    known.iter().find(|business| business.id == id).map_or("a business of others", |business| &business.name)
+    known.iter().find(|business| business.id == id).map_or("another business", |business| &business.name)
 }
 
 /// What a key allows, in words.

@@ -9,7 +9,7 @@ const LOOK_MILLIS = 1_500;
 const COUNTS_MILLIS = 15_000;
 const BY_ITSELF = { "X-Portcullis-By-Itself": "1" };
 
-let known = document.body.dataset.change;
+let known = document.body.dataset.mark;
 let countsAt = Date.now();
 // How many turns are let pass: who has to sign in again will not have done so a moment later.
 let pause = 0;
@@ -37,9 +37,9 @@ async function look() {
     pause = 5;
     return;
   }
-  const change = await answer.text();
-  const changed = change !== known;
-  known = change;
+  const mark = await answer.text();
+  const changed = mark !== known;
+  known = mark;
   if (changed) {
     refresh("[data-live]", "changed");
   }

@@ -22,7 +22,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    pub(super) async fn new(
+    pub(crate) async fn new(
         app: &App,
         visitor: &Visitor,
         business: &Business,
@@ -63,7 +63,7 @@ impl Head {
 }
 
 /// The proof that a part of a page asks for; `None` where the visitor may not.
-pub(super) async fn proof(
+pub(crate) async fn proof(
     app: &App,
     visitor: &Visitor,
     business: BusinessId,

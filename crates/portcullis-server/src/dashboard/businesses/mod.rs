@@ -1,6 +1,6 @@
 //! Businesses: the visitor's own, their members, roles and settings.
 
-mod head;
+pub(crate) mod head;
 pub(crate) mod invitations;
 pub(crate) mod members;
 pub(crate) mod roles;
