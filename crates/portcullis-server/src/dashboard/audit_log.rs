@@ -25,6 +25,7 @@ use super::words::{self, When};
 use crate::app::App;
 use crate::error::{Error, Finished};
 use crate::manage::audit::{self, Log};
+use crate::manage::businesses;
 use crate::manage::tenant;
 
 /// The most events of one file.
@@ -117,6 +118,11 @@ pub(crate) async fn show(State(app): State<Arc<App>>, visitor: Visitor, Asked(qu
         if tenant(&app, &visitor.caller, business.id, OperatorGrant::AuditRead, need).await.is_ok() {
             logs.push(Choice::new(business.id.to_string(), &business.name, chosen));
         }
+    }
+    // Whoever runs the platform reads the log of a business that they are no member of.
+    if let (Log::OfBusiness(of), false) = (&log, logs.iter().any(|one| one.chosen)) {
+        let business = businesses::show(&app, of).await?;
+        logs.push(Choice::new(business.id.to_string(), business.name, chosen));
     }
     let action = query.text("action");
     let actions = AuditAction::ALL.iter().map(|one| Choice::new(one.name().to_owned(), said(one.name()), action));

@@ -3,13 +3,20 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 
-import { assert, base, flows, open, signIn, signedIn } from "./browser.mjs";
+import { api, assert, base, flows, newKey, newUser, open, server, signIn, signedIn } from "./browser.mjs";
 import { fill } from "./sample.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const MOST_BYTES = 100_000;
 
 const known = await fill();
+// As long as names can be, with and without a place to break them.
+const LONG = "Northern Dental Clinic and Orthodontics Partnership of Leeds, Bradford and the West Riding (holding)";
+const UNBROKEN = "W".repeat(100);
+const long = await api("POST", "/businesses", { name: LONG, owner_id: server.user_id });
+await api("POST", `/businesses/${long.id}/roles`, { name: UNBROKEN, permissions: ["calls:read"] });
+await newUser(UNBROKEN, { business: long.id, role: "admin" });
+const wide = await newKey(server.user_id, { name: UNBROKEN, permissions: ["calls:read"], business_scope: { only: [long.id] } });
 const inside = [
   "/api-keys",
   "/api-keys?status=ended",
@@ -34,6 +41,12 @@ const inside = [
   `/businesses/${known.clinic}/settings`,
   `/businesses/${known.clinic}/api-keys`,
   `/businesses/${known.clinic}/usage`,
+  `/api-keys/${wide.api_key.id}`,
+  `/api-keys/${wide.api_key.id}/revoke`,
+  `/businesses/${long.id}`,
+  `/businesses/${long.id}/roles`,
+  `/businesses/${long.id}/api-keys`,
+  `/audit-log?of=${long.id}`,
   "/audit-log",
   "/profile?done=saved",
   "/platform/users",

@@ -9,7 +9,7 @@ use portcullis_core::permission::PermissionSet;
 use portcullis_core::scope::{Account, BusinessScope};
 
 use super::draft::{addresses, end_of};
-use super::{businesses_of, held, name_of, place};
+use super::{businesses_of, held, live, name_of, place};
 use crate::app::App;
 use crate::caller::{From, KeysRead, KeysWrite, OfAccount};
 use crate::dashboard::form::{Fields, Problems};
@@ -146,7 +146,10 @@ pub(crate) async fn show(
     of: OfAccount<KeysRead>,
     path: RawPathParams,
 ) -> Page {
-    let key = api_keys::show(&app, &of.account, path_id_of(&path, "key_id")?).await?;
+    let key = match live(&app, &visitor, &of.account, path_id_of(&path, "key_id")?).await? {
+        Ok(key) => key,
+        Err(over) => return Ok(over),
+    };
     let known = businesses_of(&app, &of.account).await?;
     page(&shown(&app, &visitor, &of.account, (&key, &known), Form::of(&key), Problems::default()))
 }

@@ -10,19 +10,20 @@ pub(crate) mod rotate;
 pub(crate) mod show;
 pub(crate) mod token;
 
+use axum::response::Response;
 use portcullis_api::envelope::PageQuery;
-use portcullis_core::id::BusinessId;
+use portcullis_core::id::{ApiKeyId, BusinessId};
 use portcullis_core::permission::PermissionSet;
 use portcullis_core::scope::{Account, BusinessScope};
 use portcullis_core::time::Timestamp;
 
 use super::chart::Sparkline;
-use super::frame::Visitor;
+use super::frame::{Visitor, lead_to};
 use super::lists::Walk;
 use super::words::{self, When};
 use crate::app::App;
 use crate::error::Error;
-use crate::manage::api_keys::{ApiKey, Shown};
+use crate::manage::api_keys::{self, ApiKey, Shown, Status};
 use crate::manage::businesses::{self, Business, Whose};
 
 /// A key that ends within so many days is marked.
@@ -37,6 +38,20 @@ pub(super) fn place(visitor: &Visitor, account: &Account) -> String {
     } else {
         format!("/users/{}/api-keys", account.user())
     }
+}
+
+/// A key that can still be edited, rotated or revoked; of one that cannot, the page that says why.
+pub(super) async fn live(
+    app: &App,
+    visitor: &Visitor,
+    account: &Account,
+    id: ApiKeyId,
+) -> Result<Result<ApiKey, Response>, Error> {
+    let key = api_keys::show(app, account, id).await?;
+    if key.status(visitor.now) == Status::Active {
+        return Ok(Ok(key));
+    }
+    lead_to(&format!("{}/{id}", place(visitor, account))).map(Err)
 }
 
 /// The businesses that an account is a member of.

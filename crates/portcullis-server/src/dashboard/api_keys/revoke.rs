@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{RawPathParams, State};
 use portcullis_api::api_keys::RevokeApiKey;
 
-use super::place;
+use super::{live, place};
 use crate::app::App;
 use crate::caller::{From, KeysRead, KeysWrite, OfAccount};
 use crate::dashboard::form::{Fields, Problems};
@@ -56,7 +56,10 @@ pub(crate) async fn show(
     of: OfAccount<KeysRead>,
     path: RawPathParams,
 ) -> Page {
-    let key = api_keys::show(&app, &of.account, path_id_of(&path, "key_id")?).await?;
+    let key = match live(&app, &visitor, &of.account, path_id_of(&path, "key_id")?).await? {
+        Ok(key) => key,
+        Err(over) => return Ok(over),
+    };
     let place = place(&visitor, &of.account);
     let shown = one(&app, key).await?;
     page(&Revoke::new(&visitor, &place, &shown, &Fields::default(), Problems::default()))

@@ -7,8 +7,8 @@ use axum::extract::{RawPathParams, State};
 use portcullis_api::api_keys::RotateApiKey;
 
 use super::list::Choice;
-use super::place;
 use super::token::ShownOnce;
+use super::{live, place};
 use crate::app::App;
 use crate::caller::{From, KeysRead, KeysWrite, OfAccount};
 use crate::dashboard::form::{Fields, Problems, once};
@@ -55,7 +55,10 @@ pub(crate) async fn show(
     of: OfAccount<KeysRead>,
     path: RawPathParams,
 ) -> Page {
-    let key = api_keys::show(&app, &of.account, path_id_of(&path, "key_id")?).await?;
+    let key = match live(&app, &visitor, &of.account, path_id_of(&path, "key_id")?).await? {
+        Ok(key) => key,
+        Err(over) => return Ok(over),
+    };
     page(&Rotate::new(&app, &visitor, &place(&visitor, &of.account), &key, "86400", Problems::default()))
 }
 

@@ -63,6 +63,9 @@ document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
 document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
   if (ctx.response.status === 401) {
     document.getElementById("ended").hidden = false;
+  } else if ([403, 404].includes(ctx.response.status) && ctx.sourceElement.matches("[data-live], [data-live-slow]")) {
+    document.getElementById("gone").hidden = false;
+    ctx.sourceElement.remove();
   }
 });
 
@@ -75,7 +78,24 @@ if (field && location.hash.length > 1) {
   empty?.focus();
 }
 
-document.querySelector("[data-submit-now]")?.requestSubmit();
+// Back leads to the form, and not to the page that brought it.
+const resumed = document.querySelector("[data-submit-now]");
+if (resumed) {
+  history.replaceState(null, "", new URL(resumed.action).pathname);
+  resumed.requestSubmit();
+}
+
+// A choice that leads to another page is no filter of this one.
+document.addEventListener(
+  "input",
+  (event) => {
+    if (event.target.matches("[data-leads-on]")) {
+      event.stopImmediatePropagation();
+      event.target.form.submit();
+    }
+  },
+  true,
+);
 
 // A form is sent once, however often its button is pressed. Coming back to the page, it can be sent again.
 for (const form of document.querySelectorAll("form[data-once]")) {
