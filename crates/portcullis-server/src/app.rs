@@ -147,9 +147,9 @@ impl App {
         self.store.close().await;
     }
 
-    /// Whether there is nobody yet who could sign in, and the set-up page takes its code.
+    /// Whether there is nobody yet who could sign in, so that the set-up page is what there is to see.
     pub(crate) fn awaits_setup(&self) -> bool {
-        self.setup.is_open(self.clock.now()) && self.node.keyring().is_some_and(|keyring| !keyring.has_users())
+        self.setup.text().is_some() && self.node.keyring().is_some_and(|keyring| !keyring.has_users())
     }
 
     /// The one-time code of the set-up page, while there is nobody who could sign in.

@@ -30,7 +30,7 @@ pub(crate) async fn create(
     From(origin): From,
     JsonBody(wanted): JsonBody<CreateRole>,
 ) -> Created<Role> {
-    Ok(created(wire(roles::create(&app, &of.caller, &of.tenant, origin, &wanted).await?)))
+    Ok(created(wire(roles::create(&app, &of.caller, &of.tenant, origin, None, &wanted).await?)))
 }
 
 pub(crate) async fn update(

@@ -26,7 +26,7 @@ pub(crate) async fn create(
     From(origin): From,
     JsonBody(wanted): JsonBody<CreateUser>,
 ) -> Created<User> {
-    Ok(created(wire(users::create(&app, &operator.caller, origin, wanted).await?)))
+    Ok(created(wire(users::create(&app, &operator.caller, origin, None, wanted).await?)))
 }
 
 pub(crate) async fn show(State(app): State<Arc<App>>, of: OfAccount<UsersRead>) -> Answer<User> {

@@ -17,6 +17,7 @@ use portcullis_core::time::Timestamp;
 
 use super::api_keys::businesses_of;
 use super::api_keys::list::Choice;
+use super::businesses::members::all_members;
 use super::form::{Asked, Fields};
 use super::frame::{Frame, Page, Visitor, page};
 use super::lists::Walk;
@@ -49,6 +50,7 @@ struct AuditLog {
 pub(crate) struct Line {
     pub(crate) when: When,
     pub(crate) actor: String,
+    pub(crate) actor_id: String,
     pub(crate) said: String,
     /// The name of what it is about, where the event has it.
     pub(crate) name: String,
@@ -124,6 +126,13 @@ pub(crate) async fn show(State(app): State<Arc<App>>, visitor: Visitor, Asked(qu
         let business = businesses::show(&app, of).await?;
         logs.push(Choice::new(business.id.to_string(), business.name, chosen));
     }
+    // Whoever reads the log of a business knows its members.
+    let mut names = match &log {
+        Log::OfBusiness(of) => {
+            Names::of(all_members(&app, of).await?.into_iter().map(|member| (member.user, member.name)))
+        }
+        Log::Whole(_) | Log::About(_) => Names::default(),
+    };
     let action = query.text("action");
     let actions = AuditAction::ALL.iter().map(|one| Choice::new(one.name().to_owned(), said(one.name()), action));
     let filters = ["action", "actor_id", "target_id", "from", "to"];
@@ -131,7 +140,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, visitor: Visitor, Asked(qu
         frame: visitor.frame("audit-log", "Audit log"),
         logs,
         actions: actions.collect(),
-        lines: lines(&app, &visitor, listed.rows, &mut Names::default()).await?,
+        lines: lines(&app, &visitor, listed.rows, &mut names).await?,
         more,
         export: Fields::parse(query.with("pages", "").as_bytes()).with("cursor", ""),
         is_filtered: filters.iter().any(|name| query.is_ticked(name)),
@@ -152,6 +161,7 @@ pub(crate) async fn lines(
         lines.push(Line {
             when: When::new(Timestamp::from_millis(event.at), visitor.now),
             actor: people::actor(app, visitor, &event, names).await?,
+            actor_id: event.actor_id.clone().unwrap_or_default(),
             said: said(&event.action),
             name: name(&event),
             changes: changes(event.before.as_deref(), event.after.as_deref()),
@@ -205,7 +215,9 @@ pub(crate) async fn export(State(app): State<Arc<App>>, visitor: Visitor, Asked(
     let as_csv = query.text("format") != "jsonl";
     let (mut text, mut cursor, mut count) = (String::new(), None, 0);
     if as_csv {
-        text.push_str("number,at,action,actor_kind,actor_id,target_id,business_id,address,request_id,before,after\r\n");
+        text.push_str(
+            "number,at,action,actor_kind,actor_id,target_id,user_id,business_id,address,request_id,before,after\r\n",
+        );
     }
     loop {
         let (events, next) = audit::list(&app, &log, &wanted(&query, Some("100".to_owned()), cursor)).await?;
@@ -218,14 +230,16 @@ pub(crate) async fn export(State(app): State<Arc<App>>, visitor: Visitor, Asked(
             break;
         }
     }
-    let (kind, name) = if as_csv {
-        ("text/csv; charset=utf-8", "attachment; filename=\"audit-log.csv\"")
-    } else {
-        ("application/jsonl", "attachment; filename=\"audit-log.jsonl\"")
-    };
+    let (kind, name) = if as_csv { ("text/csv; charset=utf-8", "csv") } else { ("application/jsonl", "jsonl") };
+    // Whoever reads the file must not take a part for the whole.
+    let part = if cursor.is_some() { "-newest-10000" } else { "" };
+    let disposition = format!("attachment; filename=\"audit-log{part}.{name}\"");
     let mut response = text.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(name));
+    response.headers_mut().insert(
+        header::CONTENT_DISPOSITION,
+        HeaderValue::from_str(&disposition).map_err(|error| Error::Internal(error.to_string()))?,
+    );
     response.extensions_mut().insert(Finished);
     Ok(response)
 }
@@ -260,6 +274,7 @@ fn push_csv(text: &mut String, event: &ChainedEvent) {
         event.actor_kind.clone(),
         or_empty(&event.actor_id),
         event.target_id.clone(),
+        or_empty(&event.user_id),
         or_empty(&event.business_id),
         or_empty(&event.address),
         or_empty(&event.request_id),

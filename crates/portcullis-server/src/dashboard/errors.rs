@@ -40,8 +40,13 @@ pub(super) fn page(app: &App, error: &Error) -> Page {
     if let Error::Internal(cause) | Error::Unavailable(cause) = error {
         tracing::error!(cause, applied = app.node.applied(), "a page cannot be shown");
     }
-    let shown =
-        ErrorPage { title, detail: error.to_string(), remedy, code: error.code(), status: error.status().as_u16() };
+    let shown = ErrorPage {
+        title,
+        detail: error.to_string().replace('`', ""),
+        remedy,
+        code: error.code(),
+        status: error.status().as_u16(),
+    };
     let mut response = page_with(error.status(), &shown)?;
     if let Error::TooMany { retry_after_seconds } = error {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from((*retry_after_seconds).max(1)));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 use portcullis_api::problem::FieldError;
+use portcullis_core::decision::Denial;
 use portcullis_core::dice::Dice;
 
 use crate::app::App;
@@ -63,6 +64,11 @@ impl Fields {
         self.is_ticked(COMES_BACK)
     }
 
+    /// Whether it has anything that somebody wrote or chose.
+    pub(super) fn has_content(&self) -> bool {
+        self.0.iter().any(|(name, value)| name != ONCE && name != COMES_BACK && !value.is_empty())
+    }
+
     pub(super) fn has_password(&self) -> bool {
         self.0.iter().any(|(name, _)| name.contains("password"))
     }
@@ -94,6 +100,8 @@ pub(crate) fn once(app: &App) -> String {
     app.dice.fill(&mut bytes);
     format!("{}-{}", app.clock.now().as_millis(), data_encoding::HEXLOWER.encode(&bytes))
 }
+
+const AGAIN: &str = "This form was sent before, with something else in it. Look it over, and send it again.";
 
 /// The field of what tells one form from every other, and how long it can be.
 const ONCE: &str = "once";
@@ -134,9 +142,15 @@ impl Problems {
     /// The problems of a form that its sender can mend; any other error is a page of its own.
     pub(crate) fn of(error: Error) -> Result<Self, Error> {
         match error {
-            Error::Validation(fields) => Ok(Self { head: Vec::new(), fields }),
+            Error::Validation(mut fields) => {
+                // The whole is wrong: another form had the same mark.
+                let again = fields.iter().any(|error| error.pointer.is_empty());
+                fields.retain(|error| !error.pointer.is_empty());
+                Ok(Self { head: again.then(|| AGAIN.to_owned()).into_iter().collect(), fields })
+            }
             Error::Conflict(_)
             | Error::Forbidden { .. }
+            | Error::Denied { denial: Denial::BusinessDisabled, .. }
             | Error::Invalid(_)
             | Error::TooMany { .. }
             | Error::WrongPassword
@@ -178,6 +192,11 @@ impl Problems {
 
 fn is_at_or_below(known: &str, pointer: &str) -> bool {
     !pointer.is_empty() && known.strip_prefix(pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether somebody typed a name as it is shown: blanks at the ends and in a row are not seen.
+pub(crate) fn is_as_shown(typed: &str, name: &str) -> bool {
+    typed.split_whitespace().eq(name.split_whitespace())
 }
 
 /// The end of a sentence as one of its own.

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use data_encoding::BASE64URL_NOPAD;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
+use portcullis_core::id::UserId;
+use portcullis_core::operator::OperatorGrant;
 use portcullis_core::scope::{Account, Caller};
 use portcullis_core::time::Timestamp;
 
@@ -31,6 +33,8 @@ pub(crate) struct Visitor {
     pub(crate) now: Timestamp,
     mark: String,
     notice: Option<&'static str>,
+    /// Whose account the page is about, where it is not the visitor's own.
+    about: Option<User>,
 }
 
 impl FromRequestParts<Arc<App>> for Visitor {
@@ -41,8 +45,30 @@ impl FromRequestParts<Arc<App>> for Visitor {
         let mark = mark(app);
         let SignedIn { caller, account, session } = SignedIn::from_request_parts(parts, app).await?;
         let user = users::show(app, &account).await?;
+        let about = somebody_else(app, &caller, &user, parts.uri.path()).await?;
         let query = Fields::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        Ok(Self { caller, account, session, user, now: app.clock.now(), mark, notice: notice(query.text("done")) })
+        Ok(Self {
+            caller,
+            account,
+            session,
+            user,
+            now: app.clock.now(),
+            mark,
+            notice: notice(query.text("done")),
+            about,
+        })
+    }
+}
+
+/// Whom a page below `/users/{user_id}` is about: said on each of them, so that nobody makes or revokes a key for the wrong person.
+async fn somebody_else(app: &App, caller: &Caller, visitor: &User, path: &str) -> Result<Option<User>, Error> {
+    let named = path.strip_prefix("/users/").and_then(|rest| rest.split('/').next()?.parse::<UserId>().ok());
+    let Some(named) = named.filter(|named| *named != visitor.id) else { return Ok(None) };
+    let Some(account) = caller.account(named, OperatorGrant::UsersRead) else { return Ok(None) };
+    match users::show(app, &account).await {
+        Ok(user) => Ok(Some(user)),
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -56,6 +82,7 @@ pub(crate) struct Frame {
     /// The [`mark`] of the last edit that the page can know of.
     pub(crate) mark: String,
     pub(crate) notice: Option<&'static str>,
+    pub(crate) about: Option<User>,
 }
 
 #[derive(Debug, Clone)]
@@ -74,6 +101,7 @@ impl Visitor {
             who: Some(Who { name: name.clone(), email: email.clone(), platform_admin: *platform_admin }),
             mark: self.mark.clone(),
             notice: self.notice,
+            about: self.about.clone(),
         }
     }
 }

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
+use portcullis_core::decision::Denial;
+
 use super::form::Fields;
 use super::{errors, frame, sign_in};
 use crate::app::App;
@@ -92,7 +94,7 @@ fn instead(app: &App, error: &Error, came: &Came, sent: &Bytes) -> frame::Page {
         return sign_in::keeping(came, Fields::parse(sent));
     }
     let mut page = errors::page(app, error)?;
-    if matches!(error, Error::Denied { .. }) {
+    if matches!(error, Error::Denied { denial: Denial::UserDisabled, .. }) {
         page.headers_mut().extend(caller::cookie::gone().map(|cookie| (header::SET_COOKIE, cookie)));
     }
     Ok(page)

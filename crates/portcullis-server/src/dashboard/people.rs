@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use portcullis_core::audit::ChainedEvent;
+use portcullis_core::id::UserId;
 use portcullis_core::operator::OperatorGrant;
 
 use super::frame::Visitor;
@@ -15,6 +16,11 @@ use crate::manage::users;
 pub(crate) struct Names(HashMap<String, String>);
 
 impl Names {
+    /// The names of people whom the visitor knows.
+    pub(crate) fn of(known: impl Iterator<Item = (UserId, String)>) -> Self {
+        Self(known.map(|(id, name)| (id.to_string(), name)).collect())
+    }
+
     /// The name of a user by their id, or the id.
     pub(crate) async fn of_user(&mut self, app: &App, visitor: &Visitor, id: &str) -> Result<String, Error> {
         if id == visitor.user.id.to_string() {
@@ -23,10 +29,7 @@ impl Names {
         if let Some(name) = self.0.get(id) {
             return Ok(name.clone());
         }
-        let account = id
-            .parse()
-            .ok()
-            .and_then(|user: portcullis_core::id::UserId| visitor.caller.account(user, OperatorGrant::UsersRead));
+        let account = id.parse().ok().and_then(|user: UserId| visitor.caller.account(user, OperatorGrant::UsersRead));
         let name = match account {
             Some(account) => match users::show(app, &account).await {
                 Ok(user) => user.name,

@@ -19,9 +19,14 @@ struct Reference {
 pub(crate) async fn show(State(app): State<Arc<App>>, visitor: Result<Visitor, Error>) -> Page {
     let frame = match visitor {
         Ok(visitor) => visitor.frame("reference", "API reference"),
-        Err(_) => {
-            Frame { title: "API reference".to_owned(), here: "reference", who: None, mark: mark(&app), notice: None }
-        }
+        Err(_) => Frame {
+            title: "API reference".to_owned(),
+            here: "reference",
+            who: None,
+            mark: mark(&app),
+            notice: None,
+            about: None,
+        },
     };
     page(&Reference { frame })
 }

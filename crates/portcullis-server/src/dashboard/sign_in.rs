@@ -72,6 +72,8 @@ struct Setup {
     code: String,
     email: String,
     name: String,
+    /// Whether the code has run out.
+    over: bool,
     problems: Problems,
 }
 
@@ -108,6 +110,10 @@ const ENDED: &str = "Your session had ended.";
 
 /// A form came when its sender's session had ended: the page to sign in on, which keeps what was written.
 pub(super) fn keeping(came: &Came, sent: Fields) -> Page {
+    if !sent.has_content() {
+        // A button was pressed: there is nothing to keep, and pressing it again is theirs to decide.
+        return lead_to("/sign-in");
+    }
     let lost_passwords = sent.has_password();
     let kept = form_urlencoded::Serializer::new(String::new()).extend_pairs(sent.without_passwords()).finish();
     let next = local(&came.to).to_owned();
@@ -131,7 +137,7 @@ pub(crate) async fn begin(State(app): State<Arc<App>>, headers: HeaderMap, From(
         Err(error) => {
             let status = error.status();
             let problems = Problems::of(error)?;
-            let shown = SignInPage { email: wanted.email, next, kept, why: ENDED, lost_passwords: false, problems };
+            let shown = SignInPage { email: wanted.email, next, kept, problems, ..SignInPage::default() };
             page_with(status, &shown)
         }
     }
@@ -238,7 +244,10 @@ pub(crate) async fn accept_invitation(
 }
 
 pub(crate) async fn show_setup(State(app): State<Arc<App>>) -> Page {
-    if app.awaits_setup() { page(&Setup::default()) } else { lead_to("/sign-in") }
+    if !app.awaits_setup() {
+        return lead_to("/sign-in");
+    }
+    page(&Setup { over: !app.setup.is_open(app.clock.now()), ..Setup::default() })
 }
 
 pub(crate) async fn set_up(
@@ -258,7 +267,8 @@ pub(crate) async fn set_up(
         Err(error) => {
             let problems = Problems::of(error)?;
             let name = wanted.name.unwrap_or_default();
-            again(&Setup { code: wanted.code, email: wanted.email, name, problems })
+            let over = app.awaits_setup() && !app.setup.is_open(app.clock.now());
+            again(&Setup { code: wanted.code, email: wanted.email, name, over, problems })
         }
     }
 }

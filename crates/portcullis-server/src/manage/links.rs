@@ -62,7 +62,8 @@ pub(crate) async fn create_password_link(
 /// nothing about it, not even by the time it takes.
 pub(crate) fn request_password_link(app: &Arc<App>, origin: Origin, wanted: &RequestPasswordLink) -> Result<(), Error> {
     let email = wanted.email.trim().to_owned();
-    app.attempts.begin(&email, origin.address, app.clock.now())?;
+    // Not the name that signing in is counted under: nobody is to be kept out of their account by this.
+    app.attempts.begin(&format!("forgotten {email}"), origin.address, app.clock.now())?;
     let app = Arc::clone(app);
     tokio::spawn(async move {
         if let Err(error) = password_link_to_log(&app, origin, &email).await {
@@ -89,6 +90,7 @@ pub(crate) async fn set_password(
     user_agent: Option<&str>,
     wanted: &SetPassword,
 ) -> Result<Begun, Error> {
+    let tries = begin_following(app, origin)?;
     let hash = passwords::hash(app, &wanted.password, "/password").await?;
     let mut editing = Editing::begin_as(app, Actor::Anonymous, origin).await?;
     let link = open_link(app, &mut editing, &wanted.token).await?;
@@ -98,7 +100,15 @@ pub(crate) async fn set_password(
     let (begun, _) = sessions::open(app, &mut editing, origin.address, user_agent, user).await?;
     editing.commit().await?;
     app.attempts.succeeded(&link.email, origin.address);
+    app.attempts.succeeded(&tries, origin.address);
     Ok(begun)
+}
+
+/// Counts one try to follow a link, by address: a password is hashed for each, and made-up links must not keep the server busy.
+fn begin_following(app: &App, origin: Origin) -> Result<String, Error> {
+    let whose = format!("link {:?}", origin.address);
+    app.attempts.begin(&whose, origin.address, app.clock.now())?;
+    Ok(whose)
 }
 
 pub(crate) async fn list_invitations(
@@ -146,7 +156,6 @@ pub(crate) async fn create_invitation(
         call.remember(&mut editing, &made.link.id).await?;
     }
     editing.commit().await?;
-    tracing::info!(business_id = %tenant.business(), url = made.url.expose(), "somebody was invited");
     Ok(made)
 }
 

@@ -9,6 +9,7 @@ use portcullis_core::role::{BuiltIn, Manages};
 use portcullis_core::scope::{Caller, Tenant};
 use serde_json::json;
 
+use super::idempotency::Call;
 use super::{Editing, permissions, taken, text};
 use crate::app::App;
 use crate::error::Error;
@@ -34,6 +35,7 @@ pub(crate) async fn create(
     caller: &Caller,
     tenant: &Tenant,
     origin: Origin,
+    once: Option<&str>,
     wanted: &CreateRole,
 ) -> Result<Role, Error> {
     let mut errors = Vec::new();
@@ -41,8 +43,15 @@ pub(crate) async fn create(
     let manages = manages(&mut errors, &wanted.manages);
     check_name(&mut errors, &wanted.name);
     Error::of(errors)?;
+    let call = Call::new(caller, once, &format!("create role {}", tenant.business()), wanted);
+    let _turn = app.in_flight.begin(call.as_ref())?;
     let (mut editing, tenant) = Editing::begin_in(app, caller, origin, tenant).await?;
     editing.rows.business(&tenant).await?;
+    if let Some(call) = &call
+        && let Some(made) = call.done(&mut editing).await?
+    {
+        return Ok(editing.rows.role(&tenant, made).await?);
+    }
     let role = Role {
         id: RoleId::new(editing.now, &app.dice),
         name: wanted.name.clone(),
@@ -56,6 +65,9 @@ pub(crate) async fn create(
     }
     editing.rows.insert_role(&tenant, &role).await.map_err(same_name)?;
     editing.tell(event(AuditAction::RoleCreated, &tenant, &role, None), Some(change(&role)));
+    if let Some(call) = &call {
+        call.remember(&mut editing, &role.id).await?;
+    }
     editing.commit().await?;
     Ok(role)
 }

@@ -10,6 +10,7 @@ use portcullis_core::operator::OperatorGrant;
 use portcullis_core::scope::{Account, Caller, Platform};
 use serde_json::json;
 
+use super::idempotency::Call;
 use super::paging::Listing;
 use super::{Editing, sessions, taken, text};
 use crate::app::App;
@@ -28,9 +29,27 @@ pub(crate) async fn show(app: &App, account: &Account) -> Result<User, Error> {
     Ok(app.store.user(account).await?)
 }
 
-pub(crate) async fn create(app: &App, caller: &Caller, origin: Origin, wanted: CreateUser) -> Result<User, Error> {
+/// Makes a user, once for each `once`.
+pub(crate) async fn create(
+    app: &App,
+    caller: &Caller,
+    origin: Origin,
+    once: Option<&str>,
+    wanted: CreateUser,
+) -> Result<User, Error> {
+    let call = Call::new(caller, once, "create user", &wanted);
+    let _turn = app.in_flight.begin(call.as_ref())?;
     let mut editing = Editing::begin(app, caller, origin, OperatorGrant::UsersWrite).await?;
+    if let Some(call) = &call
+        && let Some(made) = call.done(&mut editing).await?
+    {
+        let account = caller.account(made, OperatorGrant::UsersWrite).ok_or(Error::NotFound)?;
+        return Ok(editing.rows.user(&account).await?);
+    }
     let user = insert(app, &mut editing, &wanted, None, false).await?;
+    if let Some(call) = &call {
+        call.remember(&mut editing, &user.id).await?;
+    }
     editing.commit().await?;
     Ok(user)
 }

@@ -19,14 +19,16 @@ await flows({
     const key = await newKey(helper.id, { name: "Helper's", permissions: "inherit" });
     assert.equal((await verify(key.token, { permission: "calls:write", business_id: business })).code, "PERMISSION_DENIED");
     await page.locator(".strong", { hasText: "Helper" }).waitFor({ timeout: 4_000 });
-    await page.getByLabel("Role of Helper").selectOption({ label: "member" });
-    await page.getByRole("row").filter({ hasText: "Helper" }).getByRole("button", { name: "Change" }).click();
+    await page.getByRole("link", { name: "Change role of Helper" }).click();
+    await page.getByLabel("Role").selectOption({ label: "member" });
+    await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("The member has another role").waitFor();
     assert.equal((await verify(key.token, { permission: "calls:write", business_id: business })).code, "VALID");
 
     // The last owner stays one.
-    await page.getByLabel("Role of Founder").selectOption({ label: "viewer" });
-    await page.getByRole("row").filter({ hasText: "Founder" }).getByRole("button", { name: "Change" }).click();
+    await page.getByRole("link", { name: "Change role of Founder" }).click();
+    await page.getByLabel("Role").selectOption({ label: "viewer" });
+    await page.getByRole("button", { name: "Save" }).click();
     await page.getByRole("alert").getByText("This is the business's last owner").waitFor();
 
     await page.goto(`${base}/businesses/${business}`);

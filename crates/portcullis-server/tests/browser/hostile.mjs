@@ -28,6 +28,7 @@ async function everyPage(known) {
     "/audit-log",
     `/audit-log?target_id=${encodeURIComponent(MARKUP)}&from=${encodeURIComponent(MARKUP)}`,
     "/profile",
+    `/users/${known.other}/api-keys/new`,
     "/platform/users",
     `/platform/users/${known.user}`,
     `/platform/users/${known.user}/disable`,
@@ -54,7 +55,8 @@ await flows({
     page.on("dialog", (dialog) => {
       throw new Error(`a script ran: ${dialog.message()}`);
     });
-    const known = { key: key.api_key.id, business: business.id, role: role.id, user: admin.id };
+    const other = (await newUser(MARKUP)).id;
+    const known = { other, key: key.api_key.id, business: business.id, role: role.id, user: admin.id };
     for (const path of await everyPage(known)) {
       await page.goto(`${base}${path}`);
       const found = await page.evaluate(() => document.querySelectorAll("main img[src='x'], main script, nav img[src='x'], title *").length);
@@ -110,7 +112,7 @@ await flows({
     }
     assert.deepEqual(said[0], said[1]);
     const session = (await context.cookies()).map(({ name, value }) => `${name}=${value}`).join("; ");
-    for (const path of [`/api-keys/${theirs.key}/revoke`, `/api-keys/${theirs.key}/rotate`, `/api-keys/${theirs.key}/edit`, `/businesses/${theirs.business}/settings`, `/businesses/${theirs.business}/invitations`, `/users/${theirs.user}/api-keys/new`, `/users/${theirs.user}/api-keys/${theirs.key}/revoke`]) {
+    for (const path of [`/api-keys/${theirs.key}/revoke`, `/api-keys/${theirs.key}/rotate`, `/api-keys/${theirs.key}/edit`, `/businesses/${theirs.business}/settings`, `/businesses/${theirs.business}`, `/users/${theirs.user}/api-keys/new`, `/users/${theirs.user}/api-keys/${theirs.key}/revoke`]) {
       const answer = await fetch(`${base}${path}`, {
         method: "POST",
         redirect: "manual",
@@ -165,7 +167,7 @@ await flows({
     const post = (path, body, type = "application/x-www-form-urlencoded") =>
       fetch(`${base}${path}`, { method: "POST", redirect: "manual", headers: { Cookie: session, Origin: base, "Content-Type": type }, body });
     const key = (await api("GET", `/users/${server.user_id}/api-keys`))[0].id;
-    const paths = ["/api-keys/new", "/api-keys/new/summary", `/api-keys/${key}/edit`, `/api-keys/${key}/rotate`, `/api-keys/${key}/revoke`, "/businesses/new", `/businesses/${clinic}/settings`, `/businesses/${clinic}/invitations`, `/businesses/${clinic}/roles/new`, `/businesses/${clinic}/members/${server.user_id}`, "/profile", "/profile/password", "/platform/users", "/platform/operator-keys", "/platform/policy"];
+    const paths = ["/api-keys/new", "/api-keys/new/summary", `/api-keys/${key}/edit`, `/api-keys/${key}/rotate`, `/api-keys/${key}/revoke`, "/businesses/new", `/businesses/${clinic}/settings`, `/businesses/${clinic}`, `/businesses/${clinic}/roles/new`, `/businesses/${clinic}/members/${server.user_id}`, "/profile", "/profile/password", "/platform/users", "/platform/operator-keys", "/platform/policy"];
     const bodies = [
       "",
       "%00",

@@ -34,6 +34,7 @@ const inside = [
   "/businesses",
   "/businesses/new",
   `/businesses/${known.clinic}`,
+  `/businesses/${known.clinic}/members/${known.bob.id}`,
   `/businesses/${known.clinic}/members/${known.bob.id}/remove`,
   `/businesses/${known.clinic}/roles`,
   `/businesses/${known.clinic}/roles/new`,

@@ -43,7 +43,9 @@ await flows({
     assert.equal((await verify(key.token)).code, "VALID");
 
     await page.getByRole("link", { name: "API keys" }).last().click();
+    await page.getByText("This is about the account of Grace, grace@example.com.").waitFor();
     await page.getByText("Grace's").click();
+    await page.getByText("This is about the account of Grace, grace@example.com.").waitFor();
     await page.getByRole("heading", { name: "Grace's" }).waitFor();
     await theirs.context.close();
     await done();

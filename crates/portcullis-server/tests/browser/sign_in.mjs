@@ -182,6 +182,37 @@ await flows({
     await done();
   },
 
+  async "a button that was pressed too late is not pressed again by signing in"(browser) {
+    const user = await newUser("Too Late");
+    const shop = await api("POST", "/businesses", { name: "Late Shop", owner_id: user.id });
+    const role = await api("POST", `/businesses/${shop.id}/roles`, { name: "Kept", permissions: ["calls:read"] });
+    const { page, context, done } = await signedIn(browser, {}, user.email, PASSWORD);
+    for (const [path, button] of [[`/businesses/${shop.id}/roles/${role.id}`, "Delete this role"], ["/profile", "Sign out everywhere"]]) {
+      await page.goto(`${base}${path}`);
+      await context.clearCookies();
+      await page.getByRole("button", { name: button }).click();
+      await page.getByLabel("E-mail address").fill(user.email);
+      await page.getByLabel("Password").fill(PASSWORD);
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.waitForURL(`${base}/api-keys`);
+    }
+    assert.ok((await api("GET", `/businesses/${shop.id}/roles`)).some(({ name }) => name === "Kept"));
+    await done();
+  },
+
+  async "a business that is disabled signs nobody out"(browser) {
+    const user = await newUser("Still In");
+    const shop = await api("POST", "/businesses", { name: "Closed Shop", owner_id: user.id });
+    const { page, done } = await signedIn(browser, {}, user.email, PASSWORD);
+    await page.goto(`${base}/businesses/${shop.id}/api-keys`);
+    await api("POST", `/businesses/${shop.id}/disable`, {});
+    await page.getByText("not there any more, or not yours to see").waitFor();
+    await page.goto(`${base}/businesses/${shop.id}/settings`);
+    await page.goto(`${base}/profile`);
+    await page.getByRole("heading", { name: "Profile" }).waitFor();
+    await done();
+  },
+
   async "an open page says that its session has ended"(browser) {
     const user = await newUser("Left Alone");
     const { page, done } = await signedIn(browser, {}, user.email, PASSWORD);

@@ -2,11 +2,14 @@
 
 use reqwest::Method;
 
-use super::visit;
+use reqwest::header::HeaderValue;
+
+use super::{browser, visit};
 use crate::support::Server;
 
 /// Every address of a page, with those that it is shown at and those that take its form. A new route is added here too.
 const ROUTES: &str = include_str!("../../src/routes/pages.rs");
+const SIGN_IN: HeaderValue = HeaderValue::from_static("/sign-in");
 const KEY: &str = "key_00000000000000000000000001";
 const BUSINESS: &str = "biz_00000000000000000000000001";
 const USER: &str = "usr_00000000000000000000000001";
@@ -18,7 +21,7 @@ fn shown() -> Vec<String> {
         .flat_map(|rest| ["/api-keys".to_owned(), format!("/users/{USER}/api-keys")].map(|list| list + rest))
         .collect();
     paths.extend(
-        ["", "/settings", "/api-keys", "/usage", "/members/U/remove", "/roles", "/roles/new", "/roles/R"]
+        ["", "/settings", "/api-keys", "/usage", "/members/U", "/members/U/remove", "/roles", "/roles/new", "/roles/R"]
             .map(|rest| format!("/businesses/{BUSINESS}{rest}")),
     );
     paths.extend(
@@ -56,7 +59,7 @@ fn taken() -> Vec<String> {
             "/settings",
             "/members/U",
             "/members/U/remove",
-            "/invitations",
+            "",
             "/invitations/L/revoke",
             "/roles/new",
             "/roles/R",
@@ -124,8 +127,18 @@ async fn no_page_is_shown_and_no_form_taken_without_signing_in() {
     }
     for path in &taken {
         let answer = visit(&server, None, Method::POST, path).await;
+        assert_eq!((answer.status().as_u16(), &answer.headers()["location"]), (303, &SIGN_IN), "{path}");
+        // What was written is kept for after that.
+        let form = browser().post(format!("{}{path}", server.url)).header("origin", &server.url);
+        let form =
+            form.header("content-type", "application/x-www-form-urlencoded").body("name=Written&password=secret");
+        let answer = form.send().await.unwrap();
         assert_eq!(answer.status(), 401, "{path}");
-        assert!(answer.text().await.unwrap().contains("Sign in to go on"), "{path}");
+        let text = answer.text().await.unwrap();
+        assert!(
+            text.contains("Sign in to go on") && text.contains("name=Written") && !text.contains("secret"),
+            "{path}"
+        );
     }
 }
 
@@ -165,7 +178,7 @@ async fn files_of_pages_are_kept_by_their_content() {
     assert_eq!(file.headers()["cache-control"], "public, max-age=31536000, immutable");
     assert_eq!(file.headers()["content-type"], "text/css; charset=utf-8");
     let plain = file.bytes().await.unwrap();
-    let small = super::browser().get(format!("{}{at}", server.url)).header("accept-encoding", "br, gzip");
+    let small = browser().get(format!("{}{at}", server.url)).header("accept-encoding", "br, gzip");
     let small = small.send().await.unwrap();
     assert_eq!(small.headers()["content-encoding"], "gzip");
     assert!(small.bytes().await.unwrap().len() * 2 < plain.len());

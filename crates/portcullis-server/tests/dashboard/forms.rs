@@ -60,7 +60,7 @@ async fn a_form_that_is_sent_eight_times_is_acted_on_once() {
     let business =
         businesses.as_array().unwrap().iter().find(|one| one["name"] == "Once").unwrap()["id"].as_str().unwrap();
     let invitation = [("email", "guest@example.com"), ("role_id", "viewer"), ("once", "c")];
-    let (made, _) = eight(&server, &session, &format!("/businesses/{business}/invitations"), &invitation, 200).await;
+    let (made, _) = eight(&server, &session, &format!("/businesses/{business}"), &invitation, 200).await;
     assert_eq!(made, 1);
     let open = server.op_get(&format!("/businesses/{business}/invitations")).await.ok();
     assert_eq!(count(&open, "guest@example.com"), 1);
@@ -73,9 +73,21 @@ async fn a_form_that_is_sent_eight_times_is_acted_on_once() {
     assert_eq!(again.status, 422);
     assert!(again.text.contains("This was sent before") && !again.text.contains("op_live_0"), "{}", texts.len());
 
-    let user = [("email", "new@example.com"), ("name", "New")];
+    let user = [("email", "new@example.com"), ("name", "New"), ("once", "e")];
     let (made, _) = eight(&server, &session, "/platform/users", &user, 303).await;
-    assert_eq!(made, 1);
+    assert!(made >= 1);
+    assert_eq!(count(&server.op_get("/users").await.ok(), "new@example.com"), 1);
+    assert_eq!(
+        send(&server, &session, "/platform/users", &user).await.status,
+        303,
+        "what was done is not told as refused"
+    );
+
+    let role = [("name", "Once"), ("permissions", "calls:read"), ("once", "f")];
+    let at = format!("/businesses/{business}/roles/new");
+    assert!(eight(&server, &session, &at, &role, 303).await.0 >= 1);
+    assert_eq!(send(&server, &session, &at, &role).await.status, 303);
+    assert_eq!(count(&server.op_get(&format!("/businesses/{business}/roles")).await.ok(), "Once"), 1);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::visit;
 use crate::support::Server;
 
-const PATHS: [&str; 37] = [
+const PATHS: [&str; 38] = [
     "/api-keys",
     "/api-keys/new",
     "/api-keys/KEY",
@@ -27,6 +27,7 @@ const PATHS: [&str; 37] = [
     "/businesses/BUSINESS/settings",
     "/businesses/BUSINESS/api-keys",
     "/businesses/BUSINESS/usage",
+    "/businesses/BUSINESS/members/OWNER",
     "/businesses/BUSINESS/members/OWNER/remove",
     "/businesses/BUSINESS/roles",
     "/businesses/BUSINESS/roles/new",

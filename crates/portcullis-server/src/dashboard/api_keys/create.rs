@@ -139,7 +139,8 @@ fn shown(
         tomorrow: words::date_field(visitor.now.plus_days(1)),
         summary: form.summary(known, visitor.now, own),
         reviewed: false,
-        form,
+        // What is shown again is a form of its own.
+        form: KeyForm { once: once(app), ..form },
         problems,
     }
 }
@@ -152,7 +153,6 @@ fn problems(error: Error) -> Result<Problems, Error> {
             "/permissions" => "choose at least one permission, or “Same as mine”",
             "/business_scope/only" => "choose at least one business",
             "/expires_at" if error.detail.starts_with("write an instant") => "choose a date",
-            "" => "this form was sent before with something else in it: open a new one",
             _ => continue,
         };
         better.clone_into(&mut error.detail);

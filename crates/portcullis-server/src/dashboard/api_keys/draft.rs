@@ -69,7 +69,8 @@ impl KeyForm {
             name: self.name.clone(),
             environment: Some(self.environment.clone()),
             expires_at: self.expires_at(now),
-            business_scope: Some(if self.scope == "only" { only() } else { BusinessScopeText::Unrestricted }),
+            // Whatever is not said to be unrestricted is not.
+            business_scope: Some(if self.scope == "unrestricted" { BusinessScopeText::Unrestricted } else { only() }),
             user_management: Some(self.user_management),
             permissions: Some(match self.grant.as_str() {
                 "inherit" => Permissions::Inherit,
@@ -101,7 +102,7 @@ impl KeyForm {
         let names: Vec<&str> =
             self.businesses.iter().filter_map(of_id).map(|business| business.name.as_str()).collect();
         let whose = match (self.scope.as_str(), names.as_slice()) {
-            ("only", []) => return vec!["Choose at least one business to see what this key can do.".to_owned()],
+            ("only" | "", []) => return vec!["Choose at least one business to see what this key can do.".to_owned()],
             ("only", names) => words::listed(names),
             _ if own => "every business of yours, today’s and later ones,".to_owned(),
             _ => "every business of its owner, today’s and later ones,".to_owned(),

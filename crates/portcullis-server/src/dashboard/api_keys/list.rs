@@ -63,6 +63,7 @@ impl List {
     fn tab(&self, status: &str) -> String {
         let query = self.query.with("status", status);
         let query = Fields::parse(query.as_bytes()).with("pages", "");
+        let query = Fields::parse(query.as_bytes()).with("cursor", "");
         if query.is_empty() { self.place.clone() } else { format!("{}?{query}", self.place) }
     }
 

@@ -9,7 +9,7 @@ use portcullis_api::api_keys::RevokeApiKey;
 use super::{live, place};
 use crate::app::App;
 use crate::caller::{From, KeysRead, KeysWrite, OfAccount};
-use crate::dashboard::form::{Fields, Problems};
+use crate::dashboard::form::{Fields, Problems, is_as_shown};
 use crate::dashboard::frame::{Frame, Page, Visitor, again, lead_to, page};
 use crate::dashboard::path_id_of;
 use crate::dashboard::words::When;
@@ -80,9 +80,7 @@ pub(crate) async fn revoke(
     if fields.comes_back() {
         return page(&form(Problems::default()));
     }
-    // Blanks at the ends and in a row are not seen, and so are nothing to fail somebody for.
-    let folded = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if folded(fields.text("confirm")) != folded(&shown.key.name) {
+    if !is_as_shown(fields.text("confirm"), &shown.key.name) {
         return again(&form(Problems::of(Error::field(
             "/confirm",
             "is not the name of this key: nothing was revoked",

@@ -43,6 +43,8 @@ struct Show {
     window: &'static str,
     family: Vec<Kin>,
     lines: Vec<Line>,
+    /// Which log has the rest of the trail, where there is more of it than is shown.
+    rest: Option<&'static str>,
     explain: Explain,
 }
 
@@ -73,7 +75,7 @@ pub(crate) async fn show(
     let usage = usage::of_key(&app, account, id, window, false).await?;
     let events =
         ListAuditEvents { target_id: Some(id.to_string()), limit: Some("20".to_owned()), ..ListAuditEvents::default() };
-    let (events, _) = audit::list(&app, &Log::About(*account), &events).await?;
+    let (events, more) = audit::list(&app, &Log::About(*account), &events).await?;
     let lines = audit_log::lines(&app, &visitor, events, &mut people::Names::default()).await?;
     let limits = limits::show_of_key(&app, account, id).await?;
     let family = api_keys::shown(&app, api_keys::family(&app, account, id).await?).await?;
@@ -104,6 +106,7 @@ pub(crate) async fn show(
         window: window.name,
         family: family.iter().map(kin).collect(),
         lines,
+        rest: more.map(|_| if place == "/api-keys" { "own" } else { "whole" }),
         explain: Explain::empty(&app, &place, &id.to_string(), &known),
         place,
         row,

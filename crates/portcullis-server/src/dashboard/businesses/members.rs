@@ -44,7 +44,6 @@ struct Row {
     name: String,
     email: String,
     role: String,
-    roles: Vec<Choice>,
     since: When,
     you: bool,
 }
@@ -95,7 +94,6 @@ async fn filled(
         name: member.name.clone(),
         email: member.email.clone(),
         role: member.role_name.clone(),
-        roles: choices(&member.role.to_string()),
         since: When::new(member.created_at, visitor.now),
         you: member.user == visitor.user.id,
     };
@@ -135,7 +133,7 @@ async fn filled(
         invitations,
         roles: for_invitation,
         invited: sent.text("email").to_owned(),
-        once: sent.given("once").unwrap_or_else(|| once(app)),
+        once: once(app),
         problems,
     })
 }
@@ -150,6 +148,52 @@ pub(crate) async fn all_members(app: &App, tenant: &Tenant) -> Result<Vec<member
     Ok(walk.rows)
 }
 
+#[derive(Template)]
+#[template(path = "businesses/member.html")]
+struct MemberPage {
+    frame: Frame,
+    head: Head,
+    id: String,
+    name: String,
+    roles: Vec<Choice>,
+    problems: Problems,
+}
+
+pub(crate) async fn show_member(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    of: OfBusiness<BusinessesRead, LooksAfterMembers>,
+    path: RawPathParams,
+) -> Page {
+    page(&member(&app, &visitor, &of.tenant, path_id_of(&path, "user_id")?, None, Problems::default()).await?)
+}
+
+async fn member(
+    app: &App,
+    visitor: &Visitor,
+    tenant: &Tenant,
+    user: UserId,
+    chosen: Option<&str>,
+    problems: Problems,
+) -> Result<MemberPage, Error> {
+    let business = businesses::show(app, tenant).await?;
+    let member = one(app, tenant, user).await?;
+    let own = member.role.to_string();
+    let choice = |role: roles::Role| Choice::new(role.id.to_string(), role.name, chosen.unwrap_or(&own));
+    Ok(MemberPage {
+        frame: visitor.frame("businesses", format!("Role of {}", member.name)),
+        head: Head::new(app, visitor, &business, "members").await?,
+        id: user.to_string(),
+        roles: roles::list(app, tenant).await?.into_iter().map(choice).collect(),
+        name: member.name,
+        problems,
+    })
+}
+
+async fn one(app: &App, tenant: &Tenant, user: UserId) -> Result<members::Member, Error> {
+    all_members(app, tenant).await?.into_iter().find(|member| member.user == user).ok_or(Error::NotFound)
+}
+
 pub(crate) async fn set(
     State(app): State<Arc<App>>,
     visitor: Visitor,
@@ -159,13 +203,14 @@ pub(crate) async fn set(
     fields: Fields,
 ) -> Page {
     let user = path_id_of(&path, "user_id")?;
+    let role = fields.text("role_id");
     if fields.comes_back() {
-        return refused(&app, &visitor, &of.tenant, &Fields::default(), Problems::default()).await;
+        return page(&member(&app, &visitor, &of.tenant, user, Some(role), Problems::default()).await?);
     }
-    let wanted = SetMember { role_id: fields.text("role_id").to_owned() };
+    let wanted = SetMember { role_id: role.to_owned() };
     match members::set(&app, &of.caller, &of.tenant, origin, user, &wanted).await {
         Ok(_) => lead_to(&format!("/businesses/{}?done=member", of.tenant.business())),
-        Err(error) => refused(&app, &visitor, &of.tenant, &Fields::default(), Problems::of(error)?).await,
+        Err(error) => again(&member(&app, &visitor, &of.tenant, user, Some(role), Problems::of(error)?).await?),
     }
 }
 
@@ -216,8 +261,7 @@ async fn removal(
     problems: Problems,
 ) -> Result<Remove, Error> {
     let business = businesses::show(app, tenant).await?;
-    let member =
-        all_members(app, tenant).await?.into_iter().find(|member| member.user == user).ok_or(Error::NotFound)?;
+    let member = one(app, tenant, user).await?;
     let you = user == visitor.user.id;
     Ok(Remove {
         frame: visitor.frame("businesses", if you { "Leave".to_owned() } else { format!("Remove {}", member.name) }),

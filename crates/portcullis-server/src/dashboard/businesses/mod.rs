@@ -103,7 +103,7 @@ pub(crate) async fn create(
     let name = fields.text("name").to_owned();
     let form = |problems| New {
         frame: visitor.frame("businesses", "New business"),
-        once: fields.text("once").to_owned(),
+        once: once(&app),
         name: name.clone(),
         problems,
     };

@@ -13,7 +13,7 @@ use portcullis_core::scope::Tenant;
 use super::head::Head;
 use crate::app::App;
 use crate::caller::{AMember, BusinessesRead, BusinessesWrite, From, LooksAfterRoles, OfBusiness};
-use crate::dashboard::form::{Fields, Problems};
+use crate::dashboard::form::{Fields, Problems, once};
 use crate::dashboard::frame::{Frame, Page, Visitor, again, lead_to, page};
 use crate::dashboard::grid::Grid;
 use crate::dashboard::{path_id_of, words};
@@ -49,6 +49,7 @@ struct Editor {
     name: String,
     grid: Grid,
     parts: Vec<Part>,
+    once: String,
     problems: Problems,
 }
 
@@ -106,7 +107,8 @@ pub(crate) async fn create(
         return page(&editor(&app, &visitor, &of.tenant, None, &filled, Problems::default()).await?);
     }
     let Filled { name, permissions, manages } = filled.clone();
-    match roles::create(&app, &of.caller, &of.tenant, origin, &CreateRole { name, permissions, manages }).await {
+    let wanted = CreateRole { name, permissions, manages };
+    match roles::create(&app, &of.caller, &of.tenant, origin, fields.once(), &wanted).await {
         Ok(_) => lead_to(&format!("/businesses/{}/roles?done=role", of.tenant.business())),
         Err(error) => again(&editor(&app, &visitor, &of.tenant, None, &filled, Problems::of(error)?).await?),
     }
@@ -215,6 +217,7 @@ async fn editor(
         name: filled.name.clone(),
         grid: Grid::new(&app.catalogue, &filled.permissions, may),
         parts: Manages::ALL.iter().map(part).collect(),
+        once: once(app),
         problems,
     })
 }

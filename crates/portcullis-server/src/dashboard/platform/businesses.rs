@@ -10,7 +10,7 @@ use super::Confirm;
 use crate::app::App;
 use crate::caller::{BusinessesRead, BusinessesWrite, From, OfBusiness, Operator, Platformer};
 use crate::dashboard::businesses::{Row, rows};
-use crate::dashboard::form::{Asked, Fields, Problems};
+use crate::dashboard::form::{Asked, Fields, Problems, is_as_shown};
 use crate::dashboard::frame::{Frame, Page, Visitor, again, lead_to, page};
 use crate::error::Error;
 use crate::manage::businesses::{self, Business, Whose};
@@ -75,7 +75,7 @@ pub(crate) async fn disable(
     if fields.comes_back() {
         return page(&confirm(&visitor, &business, Problems::default()));
     }
-    if fields.text("confirm") != business.name.trim() {
+    if !is_as_shown(fields.text("confirm"), &business.name) {
         let wrong = Error::field("/confirm", "is not its name: nothing was done");
         return again(&confirm(&visitor, &business, Problems::of(wrong)?));
     }

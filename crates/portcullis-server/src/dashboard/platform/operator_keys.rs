@@ -11,7 +11,7 @@ use portcullis_core::operator::OperatorGrant;
 use super::Confirm;
 use crate::app::App;
 use crate::caller::{AnyOperator, From};
-use crate::dashboard::form::{Fields, Problems, once};
+use crate::dashboard::form::{Fields, Problems, is_as_shown, once};
 use crate::dashboard::frame::{Frame, Page, Visitor, again, lead_to, page};
 use crate::dashboard::path_id_of;
 use crate::dashboard::words::When;
@@ -104,7 +104,7 @@ async fn filled(
         rows: keys.into_iter().map(row).collect(),
         grants: OperatorGrant::ALL.iter().map(grant).collect(),
         name: sent.text("name").to_owned(),
-        once: sent.given("once").unwrap_or_else(|| once(app)),
+        once: once(app),
         problems,
     })
 }
@@ -165,7 +165,7 @@ pub(crate) async fn revoke(
     if fields.comes_back() {
         return page(&confirm(&visitor, &key, Problems::default()));
     }
-    if fields.text("confirm") != key.name.trim() {
+    if !is_as_shown(fields.text("confirm"), &key.name) {
         let wrong = Error::field("/confirm", "is not its name: nothing was revoked");
         return again(&confirm(&visitor, &key, Problems::of(wrong)?));
     }

@@ -12,7 +12,7 @@ use super::Confirm;
 use crate::app::App;
 use crate::caller::{From, Operator, UsersRead, UsersWrite};
 use crate::dashboard::businesses::invitations::LinkShownOnce;
-use crate::dashboard::form::{Asked, Fields, Problems};
+use crate::dashboard::form::{Asked, Fields, Problems, once};
 use crate::dashboard::frame::{Frame, Page, Visitor, again, lead_to, page};
 use crate::dashboard::lists::Walk;
 use crate::dashboard::path_id_of;
@@ -29,6 +29,7 @@ struct List {
     more: Option<String>,
     email: String,
     name: String,
+    once: String,
     problems: Problems,
 }
 
@@ -88,7 +89,7 @@ pub(crate) async fn create(
     if fields.comes_back() {
         return page(&filled(&app, &visitor, &may_read, &Fields::default(), &fields, Problems::default()).await?);
     }
-    match users::create(&app, &by.caller, origin, wanted).await {
+    match users::create(&app, &by.caller, origin, fields.once(), wanted).await {
         Ok(user) => lead_to(&format!("/platform/users/{}?done=user", user.id)),
         Err(error) => {
             let problems = Problems::of(error)?;
@@ -116,6 +117,7 @@ async fn filled(
         more: listed.more(),
         email: sent.text("email").to_owned(),
         name: sent.text("name").to_owned(),
+        once: once(app),
         problems,
     })
 }
