@@ -18,6 +18,7 @@ mod cluster;
 pub mod config;
 mod dashboard;
 mod error;
+mod file;
 mod jobs;
 mod manage;
 mod metrics;

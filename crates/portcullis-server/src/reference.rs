@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::app::App;
+use crate::file::File;
 
 /// What the page may load and ask: this server, and nothing else.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -21,7 +22,10 @@ const STYLE: &str = "text/css; charset=utf-8";
 pub(crate) fn routes(document: String) -> Router<Arc<App>> {
     let document = Bytes::from(document);
     Router::new()
-        .route("/openapi.json", get(async move || file("application/json", document.clone())))
+        .route(
+            "/openapi.json",
+            get(async move || closed(([(header::CONTENT_TYPE, "application/json")], document.clone()).into_response())),
+        )
         .route("/problems.css", page(STYLE, include_bytes!("reference/problems.css")))
         .route("/reference/reference.js", page(SCRIPT, include_bytes!("reference/reference.js")))
         .route("/reference/reference.css", page(STYLE, include_bytes!("reference/reference.css")))
@@ -33,19 +37,22 @@ pub(crate) fn routes(document: String) -> Router<Arc<App>> {
 }
 
 /// A file that is large and changes with a release at most: a browser may keep it for an hour.
-fn kept(kind: &'static str, content: &'static [u8]) -> axum::routing::MethodRouter<Arc<App>> {
-    const AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
-    get(async move || ([(header::CACHE_CONTROL, AN_HOUR)], file(kind, Bytes::from_static(content))))
+fn kept(kind: &'static str, content: &'static [u8]) -> MethodRouter<Arc<App>> {
+    served(kind, content, "public, max-age=3600")
 }
 
-fn page(kind: &'static str, content: &'static [u8]) -> axum::routing::MethodRouter<Arc<App>> {
-    get(async move || file(kind, Bytes::from_static(content)))
+/// A file that goes with the page, and is asked for with it.
+fn page(kind: &'static str, content: &'static [u8]) -> MethodRouter<Arc<App>> {
+    served(kind, content, "no-store")
 }
 
-fn file(kind: &'static str, content: Bytes) -> Response {
-    let mut response = content.into_response();
+fn served(kind: &'static str, content: &'static [u8], keep: &'static str) -> MethodRouter<Arc<App>> {
+    let file = Arc::new(File::new(kind, content));
+    get(async move |asked: HeaderMap| closed(file.answer(&asked, keep)))
+}
+
+fn closed(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

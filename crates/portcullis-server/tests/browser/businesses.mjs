@@ -18,7 +18,7 @@ await flows({
     await api("PUT", `/businesses/${business}/members/${helper.id}`, { role_id: "viewer" });
     const key = await newKey(helper.id, { name: "Helper's", permissions: "inherit" });
     assert.equal((await verify(key.token, { permission: "calls:write", business_id: business })).code, "PERMISSION_DENIED");
-    await page.locator(".strong", { hasText: "Helper" }).waitFor({ timeout: 4_000 });
+    await page.locator(".strong", { hasText: "Helper" }).waitFor();
     await page.getByRole("link", { name: "Change role of Helper" }).click();
     await page.getByLabel("Role").selectOption({ label: "member" });
     await page.getByRole("button", { name: "Save" }).click();

@@ -3,9 +3,9 @@
 
 document.documentElement.classList.add("scripts");
 
-// A page looks every other second whether anything was edited, and then asks for its parts anew; counts, which no edit tells of,
+// A page looks every second whether anything was edited, and then asks for its parts anew; counts, which no edit tells of,
 // less often. A hidden page does not ask, and what is asked by itself does not keep a session alive.
-const LOOK_MILLIS = 1_500;
+const LOOK_MILLIS = 1_000;
 const COUNTS_MILLIS = 15_000;
 const BY_ITSELF = { "X-Portcullis-By-Itself": "1" };
 
