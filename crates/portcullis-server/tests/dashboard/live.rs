@@ -26,7 +26,7 @@ async fn every_edit_has_another_mark() {
     assert!(![before, made].contains(&changes(&server, &session).await));
 }
 
-/// A page that is left open asks every other second; its session ends all the same when nobody uses it.
+/// A page that is left open asks every second; its session ends all the same when nobody uses it.
 #[tokio::test]
 async fn what_asks_by_itself_keeps_no_session_alive() {
     let server = Server::with("session_idle_minutes = 30").await;
