@@ -85,6 +85,7 @@ impl App {
         let uses_recorded_since = uses_recorded_since(&store, clock.now()).await?;
         let catalogue = Arc::new(config.catalogue.clone());
         let node = Node::join(&store, &catalogue, clock.now()).await?;
+        let has_users = node.keyring().is_some_and(|keyring| keyring.has_users());
         let start = number_of_this_start(&store).await?;
         let (arena, recovered) = open_spool(&config, clock.now())?;
         let of = |wanted: Use| {
@@ -106,7 +107,7 @@ impl App {
             refusals: Refusals::default(),
             attempts: Attempts::default(),
             hashing: Hashing::new(),
-            setup: setup_code(&store, &dice, clock.now()).await?,
+            setup: if has_users { SetupCode::default() } else { SetupCode::make(&dice, clock.now()) },
             address: OnceLock::new(),
             stopping: AtomicBool::new(false),
             ended: watch::Sender::new(false),
@@ -197,11 +198,6 @@ async fn number_of_this_start(store: &Store) -> Result<u32, StartError> {
     edit.put_fact(FACT, &number.to_string()).await?;
     edit.commit().await?;
     Ok(number)
-}
-
-async fn setup_code(store: &Store, dice: &SystemDice, now: Timestamp) -> Result<SetupCode, StoreError> {
-    let somebody = store.edit().await?.any_user().await?;
-    Ok(if somebody { SetupCode::default() } else { SetupCode::make(dice, now) })
 }
 
 /// The blocks of the spool that were in use, with what for and for whom.

@@ -196,6 +196,11 @@ async fn path_parameter(parts: &mut Parts, app: &Arc<App>, wanted: &str) -> Opti
     named.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.to_owned())
 }
 
+/// The id of this name in the path. What is no id is nothing that could be found.
+pub(crate) fn path_id_of<T: std::str::FromStr>(path: &RawPathParams, wanted: &str) -> Result<T, Error> {
+    path.iter().find(|(name, _)| *name == wanted).and_then(|(_, text)| text.parse().ok()).ok_or(Error::NotFound)
+}
+
 async fn anyone(app: &App, parts: &Parts) -> Result<Anyone, Error> {
     let sent = credentials::sent(&parts.headers).map_err(|Ambiguous| Error::AmbiguousCredentials)?;
     let text = match sent {

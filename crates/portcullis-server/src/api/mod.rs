@@ -25,13 +25,13 @@ pub(crate) mod whoami;
 use std::marker::PhantomData;
 
 use axum::Json;
-use axum::extract::RawPathParams;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use portcullis_api::envelope::{Done, Page, Success};
 use serde::Serialize;
 
+use crate::caller::path_id_of;
 use crate::error::Error;
 
 type Answer<T> = Result<Json<Success<T>>, Error>;
@@ -82,11 +82,6 @@ const fn accepted() -> As<202, Done> {
 
 fn page<R, T>((rows, next_cursor): (Vec<R>, Option<String>), wire: impl Fn(R) -> T) -> Json<Page<T>> {
     Json(Page { success: true, data: rows.into_iter().map(wire).collect(), next_cursor })
-}
-
-/// The id of this name in the path. What is no id is nothing that could be found.
-fn path_id_of<T: std::str::FromStr>(path: &RawPathParams, wanted: &str) -> Result<T, Error> {
-    path.iter().find(|(name, _)| *name == wanted).and_then(|(_, text)| text.parse().ok()).ok_or(Error::NotFound)
 }
 
 const fn status(disabled: bool) -> &'static str {

@@ -142,7 +142,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, visitor: Visitor, Asked(qu
         actions: actions.collect(),
         lines: lines(&app, &visitor, listed.rows, &mut names).await?,
         more,
-        export: Fields::parse(query.with("pages", "").as_bytes()).with("cursor", ""),
+        export: query.without("pages").with("cursor", ""),
         is_filtered: filters.iter().any(|name| query.is_ticked(name)),
         wrong,
         query,
@@ -192,7 +192,7 @@ fn changes(before: Option<&str>, after: Option<&str>) -> Vec<(String, String, St
     type Map = serde_json::Map<String, serde_json::Value>;
     let read =
         |text: Option<&str>| -> Map { text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default() };
-    let (had_before, before, after) = (before.is_some(), read(before), read(after));
+    let (before, after) = (read(before), read(after));
     let plain = |value: Option<&serde_json::Value>| match value {
         None | Some(serde_json::Value::Null) => String::new(),
         Some(serde_json::Value::String(text)) => text.clone(),
@@ -202,10 +202,7 @@ fn changes(before: Option<&str>, after: Option<&str>) -> Vec<(String, String, St
     names.sort();
     names.dedup();
     let differs = |name: &&String| plain(before.get(*name)) != plain(after.get(*name));
-    let one = |name: &String| {
-        let was = if had_before { plain(before.get(name)) } else { String::new() };
-        (words::plain(name), was, plain(after.get(name)))
-    };
+    let one = |name: &String| (words::plain(name), plain(before.get(name)), plain(after.get(name)));
     names.into_iter().filter(differs).map(one).collect()
 }
 

@@ -79,6 +79,11 @@ impl Fields {
         self.0.into_iter().filter(kept).collect()
     }
 
+    /// These fields but those of this name.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        Self(self.0.iter().filter(|(known, _)| known != name).cloned().collect())
+    }
+
     /// These fields as a query, with one of them replaced.
     pub(crate) fn with(&self, name: &str, value: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use askama::Template;
 use aws_lc_rs::hmac;
+use axum::Extension;
 use axum::extract::FromRequestParts;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use data_encoding::BASE64URL_NOPAD;
+use http::StatusCode;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode, header};
 use portcullis_core::id::UserId;
 use portcullis_core::operator::OperatorGrant;
 use portcullis_core::scope::{Account, Caller};
@@ -155,10 +156,7 @@ pub(crate) fn again(template: &impl Template) -> Page {
 
 pub(crate) fn page_with(status: StatusCode, template: &impl Template) -> Page {
     let text = template.render().map_err(|error| Error::Internal(format!("a page cannot be made: {error}")))?;
-    let mut response = (status, text).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    response.extensions_mut().insert(Finished);
-    Ok(response)
+    Ok((status, Extension(Finished), Html(text)).into_response())
 }
 
 /// Leads on to another page, by GET.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-
 use portcullis_core::decision::Denial;
 
 use super::form::Fields;
@@ -85,7 +85,9 @@ fn instead(app: &App, error: &Error, came: &Came, sent: &Bytes) -> frame::Page {
     let ended = matches!(error, Error::SignedOut | Error::NoCredential);
     if ended && came.by_script {
         // Whoever is in the middle of a form is told so, and not led away from it.
-        return Ok((StatusCode::UNAUTHORIZED, [(header::CACHE_CONTROL, "no-store")], Finish).into_response());
+        return Ok(
+            (StatusCode::UNAUTHORIZED, [(header::CACHE_CONTROL, "no-store")], Extension(Finished)).into_response()
+        );
     }
     if ended && came.is_read {
         return frame::lead_to(&sign_in::address(&came.to));
@@ -98,15 +100,4 @@ fn instead(app: &App, error: &Error, came: &Came, sent: &Bytes) -> frame::Page {
         page.headers_mut().extend(caller::cookie::gone().map(|cookie| (header::SET_COOKIE, cookie)));
     }
     Ok(page)
-}
-
-/// An answer without a body, which stays so.
-struct Finish;
-
-impl IntoResponse for Finish {
-    fn into_response(self) -> Response {
-        let mut response = StatusCode::OK.into_response();
-        response.extensions_mut().insert(Finished);
-        response
-    }
 }

@@ -51,7 +51,7 @@ impl<T> Walk<T> {
         Some(if self.wanted < MOST {
             self.query.with("pages", &(self.wanted + 1).to_string())
         } else {
-            Fields::parse(self.query.with("pages", "").as_bytes()).with("cursor", next)
+            self.query.without("pages").with("cursor", next)
         })
     }
 }

@@ -24,18 +24,12 @@ mod words;
 
 use std::sync::Arc;
 
-use axum::extract::{RawPathParams, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use http::{HeaderValue, header};
 
 use crate::app::App;
-use crate::caller::SignedIn;
-use crate::error::Error;
-
-/// The id of this name in the path. What is no id is nothing that could be found.
-fn path_id_of<T: std::str::FromStr>(path: &RawPathParams, wanted: &str) -> Result<T, Error> {
-    path.iter().find(|(name, _)| *name == wanted).and_then(|(_, text)| text.parse().ok()).ok_or(Error::NotFound)
-}
+use crate::caller::{SignedIn, path_id_of};
 
 /// `/changes`: the mark of the last edit that this node knows of, for pages that look whether they are still true.
 pub(crate) async fn changes(State(app): State<Arc<App>>, _: SignedIn) -> impl IntoResponse {

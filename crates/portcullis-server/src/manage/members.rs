@@ -28,6 +28,10 @@ pub(crate) async fn list(
     Ok(listing.page(rows, &slice, |member| member.user.to_string()))
 }
 
+pub(crate) async fn show(app: &App, tenant: &Tenant, user: UserId) -> Result<Member, Error> {
+    app.store.member(tenant, user).await?.ok_or(Error::NotFound)
+}
+
 /// Makes a user a member, or gives a member another role.
 pub(crate) async fn set(
     app: &App,

@@ -229,13 +229,12 @@ pub(super) async fn of_keys(app: &App, keys: &[ApiKeyId]) -> Result<Vec<KeyUse>,
     for used in app.store.hours_of(&whose, month, until(month)).await? {
         count(used, &[2]);
     }
-    let days = app.store.days_of(&whose, after(month), i64::MAX).await?;
-    for used in days.clone() {
-        let places: &[usize] = if used.at >= after(week) { &[1, 2] } else { &[2] };
-        count(used, places);
-    }
-    for used in days {
-        by_key.entry(used.subject).or_default().add_to_day(used.at, used.counts.iter().sum(), now);
+    for used in app.store.days_of(&whose, after(month), i64::MAX).await? {
+        let key_use = by_key.entry(used.subject).or_default();
+        let (sum, [_, of_week, of_month]) = (used.counts.iter().sum::<i64>(), &mut key_use.totals);
+        *of_week += if used.at >= after(week) { sum } else { 0 };
+        *of_month += sum;
+        key_use.add_to_day(used.at, sum, now);
     }
     for last in app.store.last_uses(&whose).await? {
         by_key.entry(last.key.to_string()).or_default().last = Some((last.at, last.address));

@@ -91,6 +91,15 @@ impl Store {
         rows.into_iter().map(Member::try_from).collect()
     }
 
+    pub(crate) async fn member(&self, tenant: &Tenant, user: UserId) -> Result<Option<Member>, StoreError> {
+        let row: Option<Row> = on!(&self.reader, |db| sqlx::query_as(ONE)
+            .bind(tenant.business().to_string())
+            .bind(user.to_string())
+            .fetch_optional(db)
+            .await)?;
+        row.map(Member::try_from).transpose()
+    }
+
     /// What a user is in a business: what the proof that they may touch it is made from.
     pub(crate) async fn standing(
         &self,

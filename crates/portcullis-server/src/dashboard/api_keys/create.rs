@@ -26,6 +26,8 @@ struct Create {
     frame: Frame,
     place: String,
     own: bool,
+    /// Tells this form from every other, so that sending it twice makes one key.
+    once: String,
     form: KeyForm,
     businesses: Vec<Ticked>,
     grid: Grid,
@@ -55,7 +57,7 @@ struct Ticked {
 
 pub(crate) async fn show(State(app): State<Arc<App>>, visitor: Visitor, of: OfAccount<KeysRead>) -> Page {
     let known = businesses_of(&app, &of.account).await?;
-    page(&shown(&app, &visitor, &of.account, &known, KeyForm::empty(once(&app)), Problems::default()))
+    page(&shown(&app, &visitor, &of.account, &known, KeyForm::empty(), Problems::default()))
 }
 
 /// The sentence alone, while the form is being filled.
@@ -88,7 +90,7 @@ pub(crate) async fn create(
         return page(&review);
     }
     // What a repeated form asks for must be the same, also a moment later: days are counted from the form's own time.
-    let asked_at = asked_at(&form.once).unwrap_or(visitor.now);
+    let asked_at = fields.once().and_then(asked_at).unwrap_or(visitor.now);
     let made = api_keys::create(&app, &of.caller, &of.account, origin, fields.once(), form.wanted(asked_at)).await;
     let (key, token) = match made {
         Ok(made) => made,
@@ -140,7 +142,8 @@ fn shown(
         summary: form.summary(known, visitor.now, own),
         reviewed: false,
         // What is shown again is a form of its own.
-        form: KeyForm { once: once(app), ..form },
+        once: once(app),
+        form,
         problems,
     }
 }

@@ -24,13 +24,11 @@ pub(crate) struct KeyForm {
     pub(crate) permissions: Vec<String>,
     pub(crate) user_management: bool,
     pub(crate) allowed_ips: String,
-    /// Tells this form from every other, so that sending it twice makes one key.
-    pub(crate) once: String,
 }
 
 impl KeyForm {
     /// The form before anybody has filled it: a key that ends, and that is given what it needs.
-    pub(crate) fn empty(once: String) -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             name: String::new(),
             environment: "live".to_owned(),
@@ -42,7 +40,6 @@ impl KeyForm {
             permissions: Vec::new(),
             user_management: false,
             allowed_ips: String::new(),
-            once,
         }
     }
 
@@ -58,7 +55,6 @@ impl KeyForm {
             permissions: fields.list("permissions"),
             user_management: fields.is_ticked("user_management"),
             allowed_ips: fields.text("allowed_ips").to_owned(),
-            once: fields.text("once").to_owned(),
         }
     }
 
@@ -160,7 +156,7 @@ mod tests {
             permissions: vec!["calls:read".to_owned(), "contacts:read".to_owned()],
             expiry: "date".to_owned(),
             date: "2027-02-20".to_owned(),
-            ..KeyForm::empty(String::new())
+            ..KeyForm::empty()
         };
         let known = [clinic];
         let said = |form: &KeyForm| form.summary(&known, NOW, true).join(" ");

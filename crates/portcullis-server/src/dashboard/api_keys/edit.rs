@@ -146,10 +146,8 @@ pub(crate) async fn show(
     of: OfAccount<KeysRead>,
     path: RawPathParams,
 ) -> Page {
-    let key = match live(&app, &visitor, &of.account, path_id_of(&path, "key_id")?).await? {
-        Ok(key) => key,
-        Err(over) => return Ok(over),
-    };
+    let (id, place) = (path_id_of(&path, "key_id")?, place(&visitor, &of.account));
+    let Some(key) = live(&app, &visitor, &of.account, id).await? else { return lead_to(&format!("{place}/{id}")) };
     let known = businesses_of(&app, &of.account).await?;
     page(&shown(&app, &visitor, &of.account, (&key, &known), Form::of(&key), Problems::default()))
 }

@@ -9,7 +9,7 @@ use portcullis_api::audit_events::ListAuditEvents;
 use portcullis_core::id::BusinessId;
 use portcullis_core::operator::OperatorGrant;
 use portcullis_core::role::Manages;
-use portcullis_core::scope::{Account, Need};
+use portcullis_core::scope::Need;
 
 use super::{Row, businesses_of, place};
 use crate::app::App;
@@ -21,9 +21,9 @@ use crate::dashboard::frame::{Frame, Page, Visitor, lead_to, page};
 use crate::dashboard::lists::Walk;
 use crate::dashboard::people;
 use crate::error::Error;
-use crate::manage::api_keys::{self, ApiKey};
+use crate::manage::api_keys;
 use crate::manage::audit::{self, Log};
-use crate::manage::businesses::{self, Business};
+use crate::manage::businesses;
 use crate::manage::tenant;
 
 #[derive(Template)]
@@ -61,9 +61,7 @@ impl Choice {
 
 impl List {
     fn tab(&self, status: &str) -> String {
-        let query = self.query.with("status", status);
-        let query = Fields::parse(query.as_bytes()).with("pages", "");
-        let query = Fields::parse(query.as_bytes()).with("cursor", "");
+        let query = self.query.without("pages").without("cursor").with("status", status);
         if query.is_empty() { self.place.clone() } else { format!("{}?{query}", self.place) }
     }
 
@@ -100,7 +98,10 @@ pub(crate) async fn show(
     }
     let more = listed.more();
     let place = place(&visitor, &of.account);
-    let rows = rows(&app, &visitor, &of.account, (listed.rows, &place), &known).await?;
+    let shown = api_keys::shown(&app, listed.rows).await?;
+    let row = |shown: &api_keys::Shown| Row::new(&app, shown, Some(&place), &known, visitor.now);
+    let mut rows: Vec<Row> = shown.iter().map(row).collect();
+    tell_who_revoked(&app, &visitor, &Log::About(of.account), &mut rows, &shown).await?;
     let chosen = query.text("business_id").to_owned();
     let may_see_others = looked_after(&app, &visitor, business).await;
     let heading = if own { "API keys".to_owned() } else { "API keys of this user".to_owned() };
@@ -160,10 +161,8 @@ pub(crate) async fn show_of_business(
     };
     let log = log_of(&app, &visitor, business.id).await?;
     let mut rows: Vec<Row> = shown.iter().map(row).collect();
-    for (row, shown) in rows.iter_mut().zip(&shown).filter(|(row, _)| row.status == "revoked") {
-        if let Some(log) = &log {
-            row.by = who_revoked(&app, &visitor, log, &shown.key).await?;
-        }
+    if let Some(log) = log {
+        tell_who_revoked(&app, &visitor, &log, &mut rows, &shown).await?;
     }
     let owners = std::iter::once(Choice::new("all".to_owned(), "Everybody", &owner));
     let owners = owners.chain(members.iter().map(|one| Choice::new(one.user.to_string(), &one.name, &owner)));
@@ -201,35 +200,26 @@ async fn log_of(app: &App, visitor: &Visitor, business: BusinessId) -> Result<Op
     Ok(tenant.map(Log::OfBusiness))
 }
 
-/// Rows of a user's keys; of a revoked one, with who revoked it.
-async fn rows(
+/// Tells in the rows of revoked keys who revoked them, as far as that stands in this log.
+async fn tell_who_revoked(
     app: &App,
     visitor: &Visitor,
-    account: &Account,
-    (keys, place): (Vec<ApiKey>, &str),
-    known: &[Business],
-) -> Result<Vec<Row>, Error> {
-    let mut rows = Vec::with_capacity(keys.len());
-    for shown in api_keys::shown(app, keys).await? {
-        let mut row = Row::new(app, &shown, Some(place), known, visitor.now);
-        if row.status == "revoked" {
-            row.by = who_revoked(app, visitor, &Log::About(*account), &shown.key).await?;
+    log: &Log,
+    rows: &mut [Row],
+    shown: &[api_keys::Shown],
+) -> Result<(), Error> {
+    let mut names = people::Names::default();
+    for (row, shown) in rows.iter_mut().zip(shown).filter(|(row, _)| row.status == "revoked") {
+        let query = ListAuditEvents {
+            limit: Some("1".to_owned()),
+            target_id: Some(shown.key.id.to_string()),
+            action: Some("api_key.revoked".to_owned()),
+            ..ListAuditEvents::default()
+        };
+        let (events, _) = audit::list(app, log, &query).await?;
+        if let Some(event) = events.first() {
+            row.by = people::actor(app, visitor, event, &mut names).await?;
         }
-        rows.push(row);
     }
-    Ok(rows)
-}
-
-async fn who_revoked(app: &App, visitor: &Visitor, log: &Log, key: &ApiKey) -> Result<String, Error> {
-    let query = ListAuditEvents {
-        limit: Some("1".to_owned()),
-        target_id: Some(key.id.to_string()),
-        action: Some("api_key.revoked".to_owned()),
-        ..ListAuditEvents::default()
-    };
-    let (events, _) = audit::list(app, log, &query).await?;
-    match events.first() {
-        Some(event) => people::actor(app, visitor, event, &mut people::Names::default()).await,
-        None => Ok(String::new()),
-    }
+    Ok(())
 }

@@ -10,7 +10,6 @@ pub(crate) mod rotate;
 pub(crate) mod show;
 pub(crate) mod token;
 
-use axum::response::Response;
 use portcullis_api::envelope::PageQuery;
 use portcullis_core::id::{ApiKeyId, BusinessId};
 use portcullis_core::permission::PermissionSet;
@@ -18,7 +17,7 @@ use portcullis_core::scope::{Account, BusinessScope};
 use portcullis_core::time::Timestamp;
 
 use super::chart::Sparkline;
-use super::frame::{Visitor, lead_to};
+use super::frame::Visitor;
 use super::lists::Walk;
 use super::words::{self, When};
 use crate::app::App;
@@ -40,18 +39,15 @@ pub(super) fn place(visitor: &Visitor, account: &Account) -> String {
     }
 }
 
-/// A key that can still be edited, rotated or revoked; of one that cannot, the page that says why.
+/// A key that can still be edited, rotated or revoked; of one that cannot, its own page says why.
 pub(super) async fn live(
     app: &App,
     visitor: &Visitor,
     account: &Account,
     id: ApiKeyId,
-) -> Result<Result<ApiKey, Response>, Error> {
+) -> Result<Option<ApiKey>, Error> {
     let key = api_keys::show(app, account, id).await?;
-    if key.status(visitor.now) == Status::Active {
-        return Ok(Ok(key));
-    }
-    lead_to(&format!("{}/{id}", place(visitor, account))).map(Err)
+    Ok((key.status(visitor.now) == Status::Active).then_some(key))
 }
 
 /// The businesses that an account is a member of.

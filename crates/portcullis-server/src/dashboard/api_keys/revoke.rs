@@ -56,11 +56,8 @@ pub(crate) async fn show(
     of: OfAccount<KeysRead>,
     path: RawPathParams,
 ) -> Page {
-    let key = match live(&app, &visitor, &of.account, path_id_of(&path, "key_id")?).await? {
-        Ok(key) => key,
-        Err(over) => return Ok(over),
-    };
-    let place = place(&visitor, &of.account);
+    let (id, place) = (path_id_of(&path, "key_id")?, place(&visitor, &of.account));
+    let Some(key) = live(&app, &visitor, &of.account, id).await? else { return lead_to(&format!("{place}/{id}")) };
     let shown = one(&app, key).await?;
     page(&Revoke::new(&visitor, &place, &shown, &Fields::default(), Problems::default()))
 }

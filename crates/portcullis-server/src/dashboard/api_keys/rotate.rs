@@ -12,7 +12,7 @@ use super::{live, place};
 use crate::app::App;
 use crate::caller::{From, KeysRead, KeysWrite, OfAccount};
 use crate::dashboard::form::{Fields, Problems, once};
-use crate::dashboard::frame::{Frame, Page, Visitor, again, page};
+use crate::dashboard::frame::{Frame, Page, Visitor, again, lead_to, page};
 use crate::dashboard::path_id_of;
 use crate::manage::api_keys::{self, ApiKey};
 
@@ -55,11 +55,9 @@ pub(crate) async fn show(
     of: OfAccount<KeysRead>,
     path: RawPathParams,
 ) -> Page {
-    let key = match live(&app, &visitor, &of.account, path_id_of(&path, "key_id")?).await? {
-        Ok(key) => key,
-        Err(over) => return Ok(over),
-    };
-    page(&Rotate::new(&app, &visitor, &place(&visitor, &of.account), &key, "86400", Problems::default()))
+    let (id, place) = (path_id_of(&path, "key_id")?, place(&visitor, &of.account));
+    let Some(key) = live(&app, &visitor, &of.account, id).await? else { return lead_to(&format!("{place}/{id}")) };
+    page(&Rotate::new(&app, &visitor, &place, &key, "86400", Problems::default()))
 }
 
 pub(crate) async fn rotate(

@@ -86,9 +86,6 @@ async fn filled(
         listed.take(members::list(app, tenant, &PageQuery { limit: None, cursor }).await?);
     }
     let roles = roles::list(app, tenant).await?;
-    let choices = |chosen: &str| -> Vec<Choice> {
-        roles.iter().map(|role| Choice::new(role.id.to_string(), &role.name, chosen)).collect()
-    };
     let row = |member: &members::Member| Row {
         id: member.user.to_string(),
         name: member.name.clone(),
@@ -117,8 +114,9 @@ async fn filled(
             });
         }
     }
-    let asked_role = sent.given("role_id").unwrap_or_else(|| "rol_none".to_owned());
-    let mut for_invitation = choices(&asked_role);
+    let asked = sent.text("role_id");
+    let mut for_invitation: Vec<Choice> =
+        roles.iter().map(|role| Choice::new(role.id.to_string(), &role.name, asked)).collect();
     if !for_invitation.iter().any(|one| one.chosen) {
         // The least of the built-in ones that can do something.
         for one in &mut for_invitation {
@@ -177,7 +175,7 @@ async fn member(
     problems: Problems,
 ) -> Result<MemberPage, Error> {
     let business = businesses::show(app, tenant).await?;
-    let member = one(app, tenant, user).await?;
+    let member = members::show(app, tenant, user).await?;
     let own = member.role.to_string();
     let choice = |role: roles::Role| Choice::new(role.id.to_string(), role.name, chosen.unwrap_or(&own));
     Ok(MemberPage {
@@ -188,10 +186,6 @@ async fn member(
         name: member.name,
         problems,
     })
-}
-
-async fn one(app: &App, tenant: &Tenant, user: UserId) -> Result<members::Member, Error> {
-    all_members(app, tenant).await?.into_iter().find(|member| member.user == user).ok_or(Error::NotFound)
 }
 
 pub(crate) async fn set(
@@ -261,7 +255,7 @@ async fn removal(
     problems: Problems,
 ) -> Result<Remove, Error> {
     let business = businesses::show(app, tenant).await?;
-    let member = one(app, tenant, user).await?;
+    let member = members::show(app, tenant, user).await?;
     let you = user == visitor.user.id;
     Ok(Remove {
         frame: visitor.frame("businesses", if you { "Leave".to_owned() } else { format!("Remove {}", member.name) }),
