@@ -1,6 +1,7 @@
 //! What a request may use: one value, made once, passed to everything, with no state beside it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -79,9 +80,8 @@ impl App {
     /// Opens the store, reads everything that decisions need into memory, and begins to follow the change log.
     pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>, StartError> {
         let dice = SystemDice;
-        let store = Store::open_sqlite(&config.data).await?;
-        let pepper = secrets::read_or_make(&config.pepper_file, &dice)?;
-        check_pepper(&store, &pepper).await?;
+        let store = Store::open(&config).await?;
+        let pepper = pepper(&store, &config.pepper_file, &dice).await?;
         let uses_recorded_since = uses_recorded_since(&store, clock.now()).await?;
         let catalogue = Arc::new(config.catalogue.clone());
         let node = Node::join(&store, &catalogue, clock.now()).await?;
@@ -177,17 +177,20 @@ impl App {
 }
 
 /// A wrong pepper would refuse every good key as unknown: so it is found out before the first request.
-async fn check_pepper(store: &Store, pepper: &Pepper) -> Result<(), StartError> {
+async fn pepper(store: &Store, path: &Path, dice: &SystemDice) -> Result<Pepper, StartError> {
     const FACT: &str = "pepper_check";
     let mut edit = store.edit().await?;
-    match edit.fact(FACT).await? {
-        Some(known) if known == secrets::check_value(pepper) => Ok(()),
-        Some(_) => Err(PepperError::Wrong.into()),
+    let known = edit.fact(FACT).await?;
+    let pepper = secrets::read_or_make(path, known.is_none(), dice)?;
+    match known {
+        Some(known) if known == secrets::check_value(&pepper) => {}
+        Some(_) => return Err(PepperError::Wrong.into()),
         None => {
-            edit.insert_fact(FACT, &secrets::check_value(pepper)).await?;
-            Ok(edit.commit().await?)
+            edit.insert_fact(FACT, &secrets::check_value(&pepper)).await?;
+            edit.commit().await?;
         }
     }
+    Ok(pepper)
 }
 
 /// What was counted by this process is told from what others did by the number of its start.

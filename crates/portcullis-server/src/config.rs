@@ -2,8 +2,10 @@
 //!
 //! A setting comes from the file, and from the environment under `PORTCULLIS_` and its name in capitals, which wins.
 
+mod nodes;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,9 @@ use portcullis_core::limits::{MOST_IN_A_WINDOW, Rate};
 use portcullis_core::permission::{Action, Catalogue, NotACatalogue, Resource};
 use portcullis_core::token::{NotAPrefix, TokenPrefix};
 use serde::Deserialize;
+
+pub use nodes::{Cluster, Database, OnLeaseLoss, Redis, SecretUrl};
+use written::{OTHERS, SETTINGS, Written};
 
 /// The settings, checked.
 #[derive(Debug, Clone)]
@@ -37,6 +42,10 @@ pub struct Config {
     pub(crate) public_url: Option<String>,
     pub log: Log,
     pub connections: Connections,
+    pub database: Database,
+    pub cluster: Cluster,
+    /// Where several nodes keep the windows of limits that they share.
+    pub redis: Option<Redis>,
     /// Variables that look like settings and are none: a misspelt setting must not go unseen.
     pub unheeded: Vec<String>,
 }
@@ -119,103 +128,10 @@ pub enum ConfigError {
     Catalogue(#[from] NotACatalogue),
     #[error("`{name}` is {value}; it must be from {least} to {most}")]
     Range { name: &'static str, value: u64, least: u64, most: u64 },
+    #[error("`{name}`: {why}")]
+    Unusable { name: &'static str, why: String },
     #[error("`public_url` is `http://` or `https://`, a host, and perhaps a port: no path, no query")]
     PublicUrl,
-}
-
-/// The settings as they are written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Written {
-    listen: SocketAddr,
-    data: PathBuf,
-    pepper_file: Option<PathBuf>,
-    token_prefix: String,
-    rotation_due_days: u32,
-    session_idle_minutes: u32,
-    session_lifetime_hours: u32,
-    rate_limit_per_minute: u64,
-    rate_limit_per_second: u64,
-    rate_limit_headers: RateLimitHeaders,
-    quotas: QuotaMode,
-    usage_by_hour_days: u64,
-    usage_by_day_days: u64,
-    metrics_public: bool,
-    public_url: Option<String>,
-    log_level: String,
-    log_format: LogFormat,
-    header_read_timeout_seconds: u64,
-    body_read_timeout_seconds: u64,
-    idle_timeout_seconds: u64,
-    drain_timeout_seconds: u64,
-    max_header_bytes: u64,
-    max_body_bytes: u64,
-    max_connections_per_address: u64,
-    catalogue: Option<toml::Table>,
-}
-
-/// Each setting, and whether the environment has it as plain text (the others are TOML values, of which a number is one).
-const SETTINGS: [(&str, bool); 25] = [
-    ("listen", true),
-    ("data", true),
-    ("pepper_file", true),
-    ("token_prefix", true),
-    ("rotation_due_days", false),
-    ("session_idle_minutes", false),
-    ("session_lifetime_hours", false),
-    ("rate_limit_per_minute", false),
-    ("rate_limit_per_second", false),
-    ("rate_limit_headers", true),
-    ("quotas", true),
-    ("usage_by_hour_days", false),
-    ("usage_by_day_days", false),
-    ("metrics_public", false),
-    ("public_url", true),
-    ("log_level", true),
-    ("log_format", true),
-    ("header_read_timeout_seconds", false),
-    ("body_read_timeout_seconds", false),
-    ("idle_timeout_seconds", false),
-    ("drain_timeout_seconds", false),
-    ("max_header_bytes", false),
-    ("max_body_bytes", false),
-    ("max_connections_per_address", false),
-    ("catalogue", false),
-];
-
-/// What the command line reads under the same beginning; not settings of the server.
-const OTHERS: [&str; 7] = ["CONFIG", "PASSWORD", "PASSWORD_FILE", "TOKEN", "TOKEN_FILE", "URL", "USER"];
-
-impl Default for Written {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 7373)),
-            data: PathBuf::from("portcullis-data"),
-            pepper_file: None,
-            token_prefix: "ak".to_owned(),
-            rotation_due_days: 90,
-            session_idle_minutes: 720,
-            session_lifetime_hours: 168,
-            rate_limit_per_minute: 100,
-            rate_limit_per_second: 10,
-            rate_limit_headers: RateLimitHeaders::Both,
-            quotas: QuotaMode::Fast,
-            usage_by_hour_days: 90,
-            usage_by_day_days: 3 * 365,
-            metrics_public: false,
-            public_url: None,
-            log_level: "info".to_owned(),
-            log_format: LogFormat::Text,
-            header_read_timeout_seconds: 10,
-            body_read_timeout_seconds: 10,
-            idle_timeout_seconds: 60,
-            drain_timeout_seconds: 20,
-            max_header_bytes: 16 * 1024,
-            max_body_bytes: 64 * 1024,
-            max_connections_per_address: 1024,
-            catalogue: None,
-        }
-    }
 }
 
 impl Config {
@@ -259,8 +175,12 @@ impl Config {
 impl TryFrom<Written> for Config {
     type Error = ConfigError;
 
-    fn try_from(written: Written) -> Result<Self, ConfigError> {
+    fn try_from(mut written: Written) -> Result<Self, ConfigError> {
+        let database = nodes::database(&mut written)?;
         Ok(Self {
+            database,
+            cluster: nodes::cluster(&written)?,
+            redis: nodes::redis(&mut written)?,
             listen: written.listen,
             pepper_file: written.pepper_file.unwrap_or_else(|| written.data.join("pepper")),
             data: written.data,

@@ -51,6 +51,9 @@ pub(crate) enum Error {
     Full,
     #[error("This server cannot answer now; ask again. Your key is not the reason.")]
     Unavailable(String),
+    /// Two transactions were in each other's way, and nothing of this one happened: whoever sees it tries again.
+    #[error("This server cannot answer now; ask again. Your key is not the reason.")]
+    Again(String),
 }
 
 impl Error {
@@ -83,7 +86,7 @@ impl Error {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Full | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::Unavailable(_) | Self::Again(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -105,7 +108,7 @@ impl Error {
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Self::Validation(_) => "VALIDATION_FAILED",
             Self::Internal(_) => "INTERNAL",
-            Self::Full | Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Full | Self::Unavailable(_) | Self::Again(_) => "UNAVAILABLE",
         }
     }
 
@@ -141,7 +144,7 @@ impl Error {
 
     /// The whole answer. What went wrong inside goes to the log and nowhere else.
     pub(crate) fn render(&self, request: RequestId) -> Response {
-        if let Self::Internal(cause) | Self::Unavailable(cause) = self {
+        if let Self::Internal(cause) | Self::Unavailable(cause) | Self::Again(cause) = self {
             tracing::error!(request_id = %request, code = self.code(), cause, "a request failed");
         }
         let mut problem = Problem::new(self.status().as_u16(), self.code(), &self.to_string(), request.to_string());
@@ -172,6 +175,7 @@ impl From<StoreError> for Error {
             StoreError::Taken => Self::Conflict("This exists already.".to_owned()),
             StoreError::Unreadable(what) => Self::Internal(what),
             StoreError::Full => Self::Full,
+            StoreError::Again(cause) => Self::Again(cause),
             // A database that is away, full or busy is nobody's wrong key: 503, and never 401 or 403.
             StoreError::Database(cause) => Self::Unavailable(cause.to_string()),
         }

@@ -36,4 +36,4 @@ pub use manage::{audit, setup};
 pub use routes::openapi;
 pub use running::{Bound, bind};
 pub use secrets::PepperError;
-pub use store::{OpenError, StoreError};
+pub use store::{OpenError, StoreError, migrate};

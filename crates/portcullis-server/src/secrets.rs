@@ -22,6 +22,10 @@ pub enum PepperError {
         "the pepper file {path} can be read by others (mode {mode:o}); run `chmod 600 {path}`, and if anybody may have read it, treat it as known"
     )]
     Readable { path: String, mode: u32 },
+    #[error(
+        "the pepper file {path} is missing, and this database's keys were made with one: copy it here from another node or from where you keep it (`pepper_file` says where it is looked for)"
+    )]
+    Missing { path: String },
     #[error("the pepper file {path} does not hold 64 hexadecimal digits")]
     Form { path: String },
     #[error(
@@ -30,10 +34,13 @@ pub enum PepperError {
     Wrong,
 }
 
-/// Reads the pepper of `path`, and makes it where it is missing.
-pub(crate) fn read_or_make(path: &Path, dice: &dyn Dice) -> Result<Pepper, PepperError> {
+/// Reads the pepper of `path`, and makes it where it is missing and may be new: where no key was made with another.
+pub(crate) fn read_or_make(path: &Path, may_be_new: bool, dice: &dyn Dice) -> Result<Pepper, PepperError> {
     let failed = |cause| PepperError::File { path: path.display().to_string(), cause };
     if !path.exists() {
+        if !may_be_new {
+            return Err(PepperError::Missing { path: path.display().to_string() });
+        }
         let mut secret = Zeroizing::new([0; 32]);
         dice.fill(secret.as_mut());
         let text = Zeroizing::new(HEXLOWER.encode(secret.as_ref()) + "\n");

@@ -1,7 +1,6 @@
 //! `portcullis audit`: what was done, and whether the log of it is whole.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 use clap::Subcommand;
 use portcullis_api::audit_events::AuditEvent;
@@ -11,6 +10,7 @@ use portcullis_server::audit;
 use crate::client::{Ask, Client, PageArgs, query, show_page};
 use crate::failure::{BROKEN, FAILED, Failure};
 use crate::output::{self, or_dash};
+use crate::running::Place;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -32,9 +32,8 @@ pub(crate) enum Command {
         after_help = "It reads the store itself, also while a server runs on it. Exits with 11 if the log is broken."
     )]
     Verify {
-        /// The directory of the database
-        #[arg(long, value_name = "DIR")]
-        data: PathBuf,
+        #[command(flatten)]
+        place: Place,
         /// A signed head that was kept somewhere else, as the server's log has it: the log must go at least that far
         #[arg(long, value_name = "HEAD")]
         head: Option<SignedHead>,
@@ -47,18 +46,18 @@ pub(crate) enum Command {
     },
     /// Write the whole log as JSON lines, oldest first, as far as it is whole
     Export {
-        /// The directory of the database
-        #[arg(long, value_name = "DIR")]
-        data: PathBuf,
+        #[command(flatten)]
+        place: Place,
     },
 }
 
 pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::List { ask, actor, target, page } => list(&ask, actor, target, page).await,
-        Command::Verify { data, head, public_key, json } => {
+        Command::Verify { place, head, public_key, json } => {
             let mut seen = head.is_none();
-            let whole = audit::walk(&data, |event, hash| {
+            let config = place.configure_named()?;
+            let whole = audit::walk(&config, |event, hash| {
                 seen |= head.is_some_and(|head| head.number == event.number && head.hash == *hash);
                 ControlFlow::Continue(())
             });
@@ -71,9 +70,10 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
             }
             output::text(&format!("The log is whole: {whole} events, each fits the one before it.\n"))
         }
-        Command::Export { data } => {
+        Command::Export { place } => {
+            let config = place.configure_named()?;
             let mut printed = Ok(());
-            let walk = audit::walk(&data, |event, _| {
+            let walk = audit::walk(&config, |event, _| {
                 printed = output::json_line(event);
                 if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             });

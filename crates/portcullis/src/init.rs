@@ -1,7 +1,6 @@
 //! `portcullis init`: the first user and the first operator key of an empty store.
 
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
 
 use portcullis_api::secret::SecretText;
 use portcullis_server::setup::{self, FirstUser, Initialised};
@@ -9,7 +8,7 @@ use serde::Serialize;
 
 use crate::failure::{FAILED, Failure, REFUSED, WRONG_USE};
 use crate::output;
-use crate::running::{self, Flags};
+use crate::running::{self, Place};
 
 /// Set up an empty store: the first user, who is a platform admin, and an operator key with every grant.
 ///
@@ -18,14 +17,11 @@ use crate::running::{self, Flags};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   portcullis init --data /var/lib/portcullis --email you@example.com
-  PORTCULLIS_PASSWORD_FILE=/run/secrets/password portcullis init --data ./portcullis-data --email you@example.com --json")]
+  PORTCULLIS_PASSWORD_FILE=/run/secrets/password portcullis init --data ./portcullis-data --email you@example.com --json
+  PORTCULLIS_PEPPER_FILE=./pepper portcullis init --database-url postgres://portcullis@db/portcullis --email you@example.com")]
 pub(crate) struct Args {
-    /// The directory of the database and the pepper; made where it is missing
-    #[arg(long, value_name = "DIR", required_unless_present = "database_url")]
-    data: Option<PathBuf>,
-    /// The database: `sqlite:DIR` is the same as `--data DIR`
-    #[arg(long, value_name = "URL", conflicts_with = "data")]
-    database_url: Option<String>,
+    #[command(flatten)]
+    place: Place,
     /// The first user's e-mail address
     #[arg(long)]
     email: String,
@@ -47,8 +43,7 @@ struct Printed<'a> {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let data = directory(&args)?;
-    let config = running::configure(&Flags { data: Some(&data), ..Flags::default() })?;
+    let config = args.place.configure_named()?;
     running::start_log(&config)?;
     let password = password()?;
     let app = running::open(config).await?;
@@ -56,18 +51,6 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let made = setup::initialise(&app, first).await;
     app.close().await;
     print(&made.map_err(|error| Failure::new(REFUSED, error.to_string()))?, args.json)
-}
-
-fn directory(args: &Args) -> Result<PathBuf, Failure> {
-    let Some(url) = &args.database_url else { return Ok(args.data.clone().unwrap_or_default()) };
-    match url.split_once(':') {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
-        Some(("postgres" | "postgresql", _)) => Err(Failure::new(
-            WRONG_USE,
-            "this version keeps its data in SQLite alone: use --data DIR, or --database-url sqlite:DIR",
-        )),
-        _ => Err(Failure::new(WRONG_USE, "a database URL here is `sqlite:` and a directory")),
-    }
 }
 
 /// A password that was given, without the line end after it.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::failure::{Failure, REFUSED};
 use crate::output;
-use crate::running::{self, Flags};
+use crate::running::{self, Place};
 
 /// Start a server to try Portcullis with, on SQLite.
 ///
@@ -50,8 +50,7 @@ struct Printed<'a> {
 const EMAIL: &str = "owner@example.com";
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let flags = Flags { data: Some(&args.data), listen: args.listen, ..Flags::default() };
-    let config = running::configure(&flags)?;
+    let config = running::configure(&Place::of(&args.data), args.listen)?;
     running::start_log(&config)?;
     let app = running::open(config).await?;
     // Where the address cannot be had, nothing is made: tokens that were never shown would be lost.

@@ -13,33 +13,71 @@ use tracing_subscriber::EnvFilter;
 
 use crate::failure::{FAILED, Failure, WRONG_USE};
 
-/// What flags may set; they win over the file and the environment.
-#[derive(Debug, Default)]
-pub(crate) struct Flags<'a> {
-    pub(crate) config: Option<&'a Path>,
-    pub(crate) data: Option<&'a Path>,
-    pub(crate) listen: Option<SocketAddr>,
+/// Where the database is: what flags say wins over the file and the environment.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Place {
+    /// The configuration file; portcullis.example.toml explains every setting
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The directory of this node's own files: with SQLite the database, the counts, and the pepper
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The database: `postgres://USER@HOST:PORT/DATABASE`, or `sqlite:DIR`. A password belongs into a file
+    /// (`database_password_file`), since arguments can be read by others
+    #[arg(long, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
 }
 
+impl Place {
+    pub(crate) fn of(data: &Path) -> Self {
+        Self { data: Some(data.to_path_buf()), ..Self::default() }
+    }
+
+    /// The settings, for a command that must be told where the database is.
+    pub(crate) fn configure_named(&self) -> Result<Config, Failure> {
+        let told = [self.config.is_some(), self.data.is_some(), self.database_url.is_some()];
+        let by_environment = ["PORTCULLIS_CONFIG", "PORTCULLIS_DATA", "PORTCULLIS_DATABASE_URL"];
+        if told.contains(&true) || by_environment.iter().any(|name| std::env::var_os(name).is_some()) {
+            return configure(self, None);
+        }
+        Err(Failure::new(WRONG_USE, "say where the database is: --data DIR, --database-url URL, or --config FILE"))
+    }
+}
+
+const DATABASE_URL: &str = "PORTCULLIS_DATABASE_URL";
+
 /// Reads the settings.
-pub(crate) fn configure(flags: &Flags<'_>) -> Result<Config, Failure> {
-    let file = flags.config.map(Path::to_path_buf).or_else(|| std::env::var_os("PORTCULLIS_CONFIG").map(PathBuf::from));
+pub(crate) fn configure(place: &Place, listen: Option<SocketAddr>) -> Result<Config, Failure> {
+    if place.database_url.as_deref().is_some_and(has_password) {
+        let why = "--database-url has a password in it, which everybody on this machine can read: put it into a file and name that with PORTCULLIS_DATABASE_PASSWORD_FILE, or set PORTCULLIS_DATABASE_URL";
+        return Err(Failure::new(WRONG_USE, why));
+    }
+    let file = place.config.clone().or_else(|| std::env::var_os("PORTCULLIS_CONFIG").map(PathBuf::from));
     // A variable that is no text can be no setting of ours.
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment = environment.filter(|(name, _)| place.database_url.is_none() || name != DATABASE_URL);
+    let environment = environment.chain(place.database_url.clone().map(|url| (DATABASE_URL.to_owned(), url)));
     let mut config =
         Config::load(file.as_deref(), environment).map_err(|error| Failure::new(WRONG_USE, error.to_string()))?;
-    if let Some(data) = flags.data {
+    let names_directory = place.database_url.as_ref().is_some_and(|_| config.database.url.is_none());
+    if let Some(data) = place.data.as_ref().filter(|_| !names_directory) {
         // The pepper stays beside the database, unless it was given a place of its own.
         if config.pepper_file == config.data.join("pepper") {
             config.pepper_file = data.join("pepper");
         }
-        config.data = data.to_path_buf();
+        config.data.clone_from(data);
     }
-    if let Some(listen) = flags.listen {
+    if let Some(listen) = listen {
         config.listen = listen;
     }
     Ok(config)
+}
+
+fn has_password(url: &str) -> bool {
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    let (authority, query) = rest.split_once(['/', '?']).unwrap_or((rest, ""));
+    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) || query.contains("password=")
 }
 
 /// Sends the log to standard error, so that standard output is for answers alone.

@@ -1,11 +1,10 @@
 //! `portcullis serve`: a server for real use.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use crate::failure::Failure;
 use crate::output;
-use crate::running::{self, Flags};
+use crate::running::{self, Place};
 
 /// Run the server.
 ///
@@ -15,22 +14,18 @@ use crate::running::{self, Flags};
 #[command(after_help = "Examples:
   portcullis init --data /var/lib/portcullis --email you@example.com
   portcullis serve --data /var/lib/portcullis --listen 0.0.0.0:7373
-  portcullis serve --config /etc/portcullis.toml")]
+  portcullis serve --config /etc/portcullis.toml
+  PORTCULLIS_PEPPER_FILE=/run/secrets/pepper portcullis serve --database-url postgres://portcullis@db/portcullis")]
 pub(crate) struct Args {
-    /// The configuration file; portcullis.example.toml explains every setting
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The directory of the database and the pepper
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// The address and port to listen on
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let flags = Flags { config: args.config.as_deref(), data: args.data.as_deref(), listen: args.listen };
-    let config = running::configure(&flags)?;
+    let config = running::configure(&args.place, args.listen)?;
     running::start_log(&config)?;
     let app = running::open(config).await?;
     let bound = running::bind(&app).await?;

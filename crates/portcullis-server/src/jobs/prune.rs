@@ -29,7 +29,7 @@ pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
 }
 
 async fn once(app: &App) -> Result<(), StoreError> {
-    let mut edit = app.store.edit().await?;
+    let mut edit = app.store.write().await?;
     let now = app.clock.now();
     edit.prune_changes(now.plus_days(-KEPT_DAYS)).await?;
     edit.prune_idempotent_calls(now.plus_days(-REMEMBERED_DAYS)).await?;
@@ -37,7 +37,7 @@ async fn once(app: &App) -> Result<(), StoreError> {
     edit.prune_links(now.plus_days(-ENDED_KEPT_DAYS)).await?;
     edit.commit().await?;
     // The first time there may be many of these, and nobody should wait for both.
-    let mut edit = app.store.edit().await?;
+    let mut edit = app.store.write().await?;
     let day = |days: u32| now.plus_days(-i64::from(days)).as_millis().div_euclid(86_400_000);
     edit.prune_uses(day(app.config.usage.by_hour_days) * 24, day(app.config.usage.by_day_days)).await?;
     edit.commit().await

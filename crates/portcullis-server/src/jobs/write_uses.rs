@@ -80,10 +80,9 @@ async fn write(app: &App, taken: &[Counted]) -> Result<(), StoreError> {
             written: counted.written.map(wide),
         })
         .collect();
-    let last_uses: Vec<LastUse> = taken.iter().filter_map(last_use).collect();
-    let mut edit = app.store.edit().await?;
+    let mut edit = app.store.write().await?;
     edit.add_uses(&hours).await?;
-    edit.set_last_uses(&last_uses).await?;
+    edit.set_last_uses(taken.iter().filter_map(last_use)).await?;
     edit.commit().await
 }
 

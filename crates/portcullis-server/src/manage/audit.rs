@@ -1,7 +1,6 @@
 //! The audit log: read by filters, and walked from end to end.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use portcullis_api::audit_events::ListAuditEvents;
 use portcullis_api::time::Time;
@@ -11,6 +10,7 @@ use portcullis_core::scope::{Account, Platform, Tenant};
 
 use super::paging::Listing;
 use crate::app::{App, StartError};
+use crate::config::Config;
 use crate::error::Error;
 use crate::store::Store;
 use crate::store::audit::AuditFilter;
@@ -64,13 +64,13 @@ pub(crate) async fn list(
     Ok(listing.page(events, &slice, |event| event.number.to_string()))
 }
 
-/// Walks the chain of the store in `directory`, also while a server runs on it, and gives every event that fits, with
+/// Walks the chain of the store that the settings name, also while servers run on it, and gives every event that fits, with
 /// its hash, to `each`, until that says stop. Returns how many fit, or the first that does not.
 pub async fn walk(
-    directory: &Path,
+    config: &Config,
     mut each: impl FnMut(&ChainedEvent, &[u8; 32]) -> ControlFlow<()>,
 ) -> Result<Result<i64, Broken>, StartError> {
-    let store = Store::open_sqlite_to_read(directory).await?;
+    let store = Store::open_to_read(config).await?;
     let (mut last, mut before) = (0, CHAIN_START);
     loop {
         let step = store.audit_chain(last, STEP).await?;

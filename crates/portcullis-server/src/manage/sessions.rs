@@ -113,7 +113,7 @@ pub(crate) async fn go_on(app: &App, session: &Session) -> Result<(), Error> {
     let now = app.clock.now();
     check(app, session, now)?;
     if now.as_millis() - session.last_seen_at.as_millis() >= SEEN_EVERY_MILLIS {
-        let mut edit = app.store.edit().await?;
+        let mut edit = app.store.write().await?;
         edit.touch_session(session.id, now).await?;
         edit.commit().await?;
     }
@@ -255,7 +255,7 @@ mod tests {
 
         let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
         let weak: PasswordHash = weak.hash_password_with_salt(b"correct horse battery", &[7; 16]).unwrap();
-        let mut edit = app.store.edit().await.unwrap();
+        let mut edit = app.store.write().await.unwrap();
         edit.set_password_hash(&ann, &weak.to_string()).await.unwrap();
         edit.commit().await.unwrap();
         let is_outdated = async || passwords::is_outdated(&app.store.password_hash(&ann).await.unwrap().unwrap());

@@ -181,7 +181,8 @@ impl Edit {
             .bind(key.name.to_lowercase())
             .bind(key.imported)
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         self.insert_businesses(&id, &key.scope).await
     }
 
@@ -227,8 +228,9 @@ impl Edit {
             .bind(key.rotated_to.map(|id| id.to_string()))
             .bind(key.name.to_lowercase())
             .execute(&mut **db)
-            .await)?;
-        on!(&mut self.engine, |db| sqlx::query(BUSINESSES_GO).bind(&id).execute(&mut **db).await)?;
+            .await
+            .map(drop))?;
+        on!(&mut self.engine, |db| sqlx::query(BUSINESSES_GO).bind(&id).execute(&mut **db).await.map(drop))?;
         self.insert_businesses(&id, &key.scope).await
     }
 
@@ -236,7 +238,7 @@ impl Edit {
         const SQL: &str = "INSERT INTO api_key_businesses (key_id, business_id) VALUES ($1, $2)";
         let BusinessScope::Only(businesses) = scope else { return Ok(()) };
         for business in businesses {
-            on!(&mut self.engine, |db| sqlx::query(SQL).bind(id).bind(business.to_string()).execute(&mut **db).await)?;
+            on!(&mut self.engine, |db| sqlx::query(SQL).bind(id).bind(business.to_string()).execute(&mut **db).await.map(drop))?;
         }
         Ok(())
     }
@@ -256,7 +258,8 @@ impl Edit {
             .bind(at.as_millis())
             .bind(reason)
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 

@@ -212,7 +212,8 @@ impl Edit {
             .bind(&event.before)
             .bind(&event.after)
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 }

@@ -77,7 +77,8 @@ impl Edit {
             .bind(business.created_at.as_millis())
             .bind(millis(business.disabled_at))
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 
@@ -95,7 +96,8 @@ impl Edit {
             .bind(&business.name)
             .bind(millis(business.disabled_at))
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 }

@@ -51,7 +51,8 @@ impl Edit {
                 .bind(row.subject)
                 .bind(row.payload)
                 .execute(&mut **db)
-                .await)?;
+            .await
+            .map(drop))?;
         }
         Ok(seq)
     }
@@ -59,7 +60,8 @@ impl Edit {
     /// Forgets changes older than `before`; a node that had not read them loads a snapshot.
     pub(crate) async fn prune_changes(&mut self, before: Timestamp) -> Result<u64, StoreError> {
         const SQL: &str = "DELETE FROM changes WHERE at < $1";
-        let done = on!(&mut self.engine, |db| sqlx::query(SQL).bind(before.as_millis()).execute(&mut **db).await)?;
-        Ok(done.rows_affected())
+        Ok(on!(&mut self.engine, |db| {
+            sqlx::query(SQL).bind(before.as_millis()).execute(&mut **db).await.map(|done| done.rows_affected())
+        })?)
     }
 }

@@ -11,13 +11,13 @@ impl Edit {
     pub(crate) async fn put_fact(&mut self, name: &str, fact: &str) -> Result<(), StoreError> {
         const SQL: &str =
             "INSERT INTO facts (name, fact) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET fact = excluded.fact";
-        on!(&mut self.engine, |db| sqlx::query(SQL).bind(name).bind(fact).execute(&mut **db).await)?;
+        on!(&mut self.engine, |db| sqlx::query(SQL).bind(name).bind(fact).execute(&mut **db).await.map(drop))?;
         Ok(())
     }
 
     pub(crate) async fn insert_fact(&mut self, name: &str, fact: &str) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO facts (name, fact) VALUES ($1, $2)";
-        on!(&mut self.engine, |db| sqlx::query(SQL).bind(name).bind(fact).execute(&mut **db).await)?;
+        on!(&mut self.engine, |db| sqlx::query(SQL).bind(name).bind(fact).execute(&mut **db).await.map(drop))?;
         Ok(())
     }
 }

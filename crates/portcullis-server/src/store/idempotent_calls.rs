@@ -48,13 +48,14 @@ impl Edit {
             .bind(&call.made)
             .bind(at.as_millis())
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 
     pub(crate) async fn prune_idempotent_calls(&mut self, before: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "DELETE FROM idempotent_calls WHERE created_at <= $1";
-        on!(&mut self.engine, |db| sqlx::query(SQL).bind(before.as_millis()).execute(&mut **db).await)?;
+        on!(&mut self.engine, |db| sqlx::query(SQL).bind(before.as_millis()).execute(&mut **db).await.map(drop))?;
         Ok(())
     }
 }

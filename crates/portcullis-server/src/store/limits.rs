@@ -98,7 +98,8 @@ impl Edit {
             .bind(limits.quotas.per_day.map(i64::from))
             .bind(limits.quotas.per_month.map(i64::from))
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 
@@ -109,20 +110,20 @@ impl Edit {
         limit: u32,
         part: u32,
     ) -> Result<Spent, StoreError> {
-        const READ: &str = "SELECT number, spent FROM quotas_spent WHERE subject = $1 AND period = $2";
-        const WRITE: &str = "INSERT INTO quotas_spent (subject, period, number, spent) VALUES ($1, $2, $3, $4)
-            ON CONFLICT (subject, period) DO UPDATE SET number = excluded.number, spent = excluded.spent";
+        // To read by writing is to keep others from the row until this is done.
+        const READ: &str = "INSERT INTO quotas_spent (subject, period, number, spent) VALUES ($1, $2, $3, 0)
+            ON CONFLICT (subject, period) DO UPDATE SET spent = quotas_spent.spent RETURNING number, spent";
+        const WRITE: &str = "UPDATE quotas_spent SET number = $3, spent = $4 WHERE subject = $1 AND period = $2";
         let id = subject.to_string();
-        let row: Option<(i64, i64)> = on!(&mut self.engine, |db| sqlx::query_as(READ)
+        let (known, spent): (i64, i64) = on!(&mut self.engine, |db| sqlx::query_as(READ)
             .bind(&id)
             .bind(period.name())
-            .fetch_optional(&mut **db)
+            .bind(i64::from(number))
+            .fetch_one(&mut **db)
             .await)?;
         let narrow = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-        let (number, before) = match row {
-            Some((known, spent)) if narrow(known) >= number => (narrow(known), narrow(spent)),
-            _ => (number, 0),
-        };
+        let (number, before) =
+            if narrow(known) >= number { (narrow(known), narrow(spent)) } else { (number, 0) };
         let part = part.min(limit.saturating_sub(before));
         let by_all = before.saturating_add(part);
         on!(&mut self.engine, |db| sqlx::query(WRITE)
@@ -131,7 +132,8 @@ impl Edit {
             .bind(i64::from(number))
             .bind(i64::from(by_all))
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(Spent { number, part, by_all })
     }
 
@@ -149,7 +151,8 @@ impl Edit {
             .bind(i64::from(number))
             .bind(i64::from(part))
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 }

@@ -115,7 +115,8 @@ impl Edit {
             .bind(link.created_at.as_millis())
             .bind(link.expires_at.as_millis())
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 
@@ -151,7 +152,7 @@ impl Edit {
     pub(crate) async fn use_link(&mut self, link: &Link, at: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE links SET used_at = $2 WHERE id = $1 AND used_at IS NULL";
         let id = link.id.to_string();
-        on!(&mut self.engine, |db| sqlx::query(SQL).bind(id).bind(at.as_millis()).execute(&mut **db).await)?;
+        on!(&mut self.engine, |db| sqlx::query(SQL).bind(id).bind(at.as_millis()).execute(&mut **db).await.map(drop))?;
         Ok(())
     }
 
@@ -159,7 +160,7 @@ impl Edit {
     pub(crate) async fn end_password_links(&mut self, account: &Account, at: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE links SET used_at = $2 WHERE user_id = $1 AND used_at IS NULL AND kind = 'password'";
         let user = account.user().to_string();
-        on!(&mut self.engine, |db| sqlx::query(SQL).bind(user).bind(at.as_millis()).execute(&mut **db).await)?;
+        on!(&mut self.engine, |db| sqlx::query(SQL).bind(user).bind(at.as_millis()).execute(&mut **db).await.map(drop))?;
         Ok(())
     }
 
@@ -176,14 +177,15 @@ impl Edit {
             .bind(role.to_string())
             .bind(at.as_millis())
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 
     /// Forgets links that led nowhere before `before`.
     pub(crate) async fn prune_links(&mut self, before: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "DELETE FROM links WHERE expires_at < $1";
-        on!(&mut self.engine, |db| sqlx::query(SQL).bind(before.as_millis()).execute(&mut **db).await)?;
+        on!(&mut self.engine, |db| sqlx::query(SQL).bind(before.as_millis()).execute(&mut **db).await.map(drop))?;
         Ok(())
     }
 }

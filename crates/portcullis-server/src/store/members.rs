@@ -175,7 +175,8 @@ impl Edit {
             .bind(role.to_string())
             .bind(now.as_millis())
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 
@@ -185,7 +186,8 @@ impl Edit {
             .bind(user.to_string())
             .bind(tenant.business().to_string())
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 

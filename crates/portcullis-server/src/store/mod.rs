@@ -3,6 +3,8 @@
 //! [`on!`] is the one place that branches on the engine. Reads run on a pool; whatever changes something is a method of
 //! [`Edit`], which is a write transaction, so that nothing is ever written outside one.
 
+mod migrations;
+mod postgres;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -26,22 +28,29 @@ pub(crate) mod snapshot;
 pub(crate) mod users;
 pub(crate) mod uses;
 
-use std::path::Path;
-
 use portcullis_core::time::Timestamp;
 use portcullis_core::token::Digest;
 
-/// Something of each engine: its pool, or its transaction. PostgreSQL becomes the second variant.
+use crate::config::Config;
+
+/// Something of either engine: its pool, or its transaction.
 #[derive(Debug)]
-pub(crate) enum Engine<S> {
+pub(crate) enum Engine<S, P> {
     Sqlite(S),
+    Postgres(P),
 }
+
+/// Where statements are sent.
+type Pools = Engine<sqlx::SqlitePool, sqlx::PgPool>;
+/// What a change is made in.
+type Transaction = Engine<sqlx::Transaction<'static, sqlx::Sqlite>, sqlx::Transaction<'static, sqlx::Postgres>>;
 
 /// Runs the same expression on whichever engine it is.
 macro_rules! on {
     ($of:expr, |$db:ident| $body:expr) => {
         match $of {
             $crate::store::Engine::Sqlite($db) => $body,
+            $crate::store::Engine::Postgres($db) => $body,
         }
     };
 }
@@ -50,9 +59,10 @@ pub(crate) use on;
 /// The database.
 #[derive(Debug)]
 pub(crate) struct Store {
-    reader: Engine<sqlx::SqlitePool>,
-    /// SQLite has one writer at a time; waiting in line for this connection is kinder than failing as busy.
-    writer: Engine<sqlx::SqlitePool>,
+    reader: Pools,
+    /// SQLite has one writer at a time; waiting in line for this connection is kinder than failing as busy. PostgreSQL has a few, so
+    /// that whoever reads does not wait for whoever writes.
+    writer: Pools,
     /// Held for as long as the store is open, so that no second server writes to the same file.
     _lock: Option<std::fs::File>,
 }
@@ -60,7 +70,7 @@ pub(crate) struct Store {
 /// One write transaction. Dropped without [`Edit::commit`], it never was.
 #[derive(Debug)]
 pub(crate) struct Edit {
-    engine: Engine<sqlx::Transaction<'static, sqlx::Sqlite>>,
+    engine: Transaction,
 }
 
 /// What the database said no with.
@@ -74,23 +84,41 @@ pub enum StoreError {
     Unreadable(String),
     #[error("the disk is full, or the database may not grow")]
     Full,
+    /// Nothing of it happened, and it may be tried again at once.
+    #[error("the database gave up one of two transactions that were in each other's way: {0}")]
+    Again(String),
     #[error(transparent)]
     Database(sqlx::Error),
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Database(cause) if cause.is_unique_violation() => Self::Taken,
-            sqlx::Error::RowNotFound => Self::Missing,
-            sqlx::Error::Database(cause) if cause.code().as_deref() == Some(SQLITE_FULL) => Self::Full,
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        match (&error, code.as_deref()) {
+            (sqlx::Error::RowNotFound, _) => Self::Missing,
+            (sqlx::Error::Database(cause), _) if cause.is_unique_violation() => Self::Taken,
+            (_, Some(code)) if FULL.contains(&code) => Self::Full,
+            (_, Some(code)) if IN_EACH_OTHERS_WAY.contains(&code) => Self::Again(error.to_string()),
             _ => Self::Database(error),
         }
     }
 }
 
-/// SQLite's code for a disk without room (`SQLITE_FULL`).
-const SQLITE_FULL: &str = "13";
+/// The engines' codes for a disk without room: `SQLITE_FULL`, and `disk_full`.
+const FULL: [&str; 2] = ["13", "53100"];
+/// PostgreSQL's `serialization_failure` and `deadlock_detected`.
+const IN_EACH_OTHERS_WAY: [&str; 2] = ["40001", "40P01"];
+
+/// Brings the schema of a database up to date, and does nothing else: for those who separate that from running the server.
+pub async fn migrate(config: &Config) -> Result<(), OpenError> {
+    match &config.database.url {
+        Some(_) => postgres::migrate(&config.database).await,
+        None => {
+            sqlite::open(&config.data).await?.close().await;
+            Ok(())
+        }
+    }
+}
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -103,49 +131,81 @@ pub enum OpenError {
     Open { path: String, cause: sqlx::Error },
     #[error("cannot bring the database {path} up to date: {cause}")]
     Migrate { path: String, cause: sqlx::migrate::MigrateError },
+    #[error(
+        "the database {path} is of a newer version (its schema is {found}, this program's {own}), which this one would not understand; run a newer program"
+    )]
+    Newer { path: String, found: i64, own: i64 },
+    #[error(
+        "the schema of the database {path} is {found}, and this program's {own}: run `portcullis migrate`, or leave `migrate_at_start` on"
+    )]
+    Older { path: String, found: i64, own: i64 },
+    #[error("`database_url`: {0}")]
+    Url(String),
+    #[error("cannot reach PostgreSQL at {at}: {cause}")]
+    Unreachable { at: String, cause: sqlx::Error },
+    #[error("PostgreSQL at {at} lets nobody in with these credentials: {cause}")]
+    Refused { at: String, cause: sqlx::Error },
+    #[error("PostgreSQL at {at} is version {found}; Portcullis needs {wanted} or newer")]
+    TooOld { at: String, found: String, wanted: u32 },
+    #[error(
+        "PostgreSQL at {at} is a read-only replica: name the primary, since only there is known what was revoked a moment ago"
+    )]
+    Replica { at: String },
 }
 
 impl Store {
-    /// Opens, and where needed makes, the SQLite database in `directory`.
-    pub(crate) async fn open_sqlite(directory: &Path) -> Result<Self, OpenError> {
-        sqlite::open(directory).await
+    /// Opens the database that the settings name, makes it where that is asked of a directory, and brings it up to date.
+    pub(crate) async fn open(config: &Config) -> Result<Self, OpenError> {
+        match &config.database.url {
+            Some(_) => postgres::open(config).await,
+            None => sqlite::open(&config.data).await,
+        }
     }
 
-    /// Opens the SQLite database in `directory` to look at it, also while a server runs on it. The database itself refuses
-    /// whatever would be written through this.
-    pub(crate) async fn open_sqlite_to_read(directory: &Path) -> Result<Self, OpenError> {
-        sqlite::open_to_read(directory).await
+    /// Opens the database to look at it, also while a server runs on it. The database itself refuses whatever would be written
+    /// through this.
+    pub(crate) async fn open_to_read(config: &Config) -> Result<Self, OpenError> {
+        match &config.database.url {
+            Some(_) => postgres::open_to_read(config).await,
+            None => sqlite::open_to_read(&config.data).await,
+        }
     }
 
+    /// Whether other nodes may work on the same database.
+    pub(crate) const fn is_shared(&self) -> bool {
+        matches!(self.reader, Engine::Postgres(_))
+    }
+
+    /// Begins an edit: while it lasts, no other changes what it reads. SQLite has a single writer anyway; in PostgreSQL it locks the
+    /// row that numbers all edits first, and not last, since each event of the audit log continues the one before.
     pub(crate) async fn edit(&self) -> Result<Edit, StoreError> {
-        const BEGIN: &str = "BEGIN IMMEDIATE";
-        let Engine::Sqlite(pool) = &self.writer;
-        // A transaction that reads first and writes later would fail as busy where another wrote in between.
-        let begun = match pool.begin_with(BEGIN).await {
-            // SQLite itself takes back what the full disk had no room for, and the connection goes on counting a transaction that is
-            // not there. It is of no use any more; the next one is.
-            Err(sqlx::Error::BeginFailed | sqlx::Error::InvalidSavePointStatement) => {
-                pool.acquire().await?.close().await?;
-                pool.begin_with(BEGIN).await?
-            }
-            begun => begun?,
+        const TURN: &str = "SELECT seq FROM change_head WHERE only_row = 1 FOR UPDATE";
+        let mut edit = self.write().await?;
+        if let Engine::Postgres(transaction) = &mut edit.engine {
+            sqlx::query(TURN).execute(&mut **transaction).await?;
+        }
+        Ok(edit)
+    }
+
+    /// Begins to write what is no edit: counts, facts, what is pruned. Others may write meanwhile.
+    pub(crate) async fn write(&self) -> Result<Edit, StoreError> {
+        let engine = match &self.writer {
+            Engine::Sqlite(pool) => Engine::Sqlite(sqlite::begin(pool).await?),
+            Engine::Postgres(pool) => Engine::Postgres(pool.begin().await?),
         };
-        Ok(Edit { engine: Engine::Sqlite(begun) })
+        Ok(Edit { engine })
     }
 
     /// Writes what is left to write, and closes.
     pub(crate) async fn close(&self) {
-        let Engine::Sqlite(pool) = &self.reader;
-        pool.close().await;
-        let Engine::Sqlite(pool) = &self.writer;
-        pool.close().await;
+        on!(&self.reader, |pool| pool.close().await);
+        on!(&self.writer, |pool| pool.close().await);
     }
 }
 
 impl Edit {
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        let Engine::Sqlite(transaction) = self.engine;
-        Ok(transaction.commit().await?)
+        Ok(on!(self.engine, |transaction| transaction.commit().await)?)
     }
 }
 

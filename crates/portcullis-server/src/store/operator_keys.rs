@@ -78,7 +78,8 @@ impl Edit {
             .bind(grants)
             .bind(key.created_at.as_millis())
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 
@@ -99,7 +100,8 @@ impl Edit {
             .bind(id.to_string())
             .bind(at.as_millis())
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 

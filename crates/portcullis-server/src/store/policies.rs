@@ -104,7 +104,8 @@ impl Edit {
             .bind(policy.expiry_required)
             .bind(policy.revoke_unused_days)
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 }

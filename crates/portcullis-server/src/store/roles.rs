@@ -104,7 +104,8 @@ impl Edit {
             .bind(permissions)
             .bind(manages)
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 
@@ -120,7 +121,8 @@ impl Edit {
             .bind(permissions)
             .bind(manages)
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 
@@ -130,7 +132,8 @@ impl Edit {
             .bind(tenant.business().to_string())
             .bind(id.to_string())
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 

@@ -143,7 +143,8 @@ impl Edit {
             .bind(&session.address)
             .bind(&session.user_agent)
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 
@@ -153,7 +154,8 @@ impl Edit {
             .bind(id.to_string())
             .bind(at.as_millis())
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 
@@ -180,14 +182,14 @@ impl Edit {
     /// Forgets sessions that were over before `before`.
     pub(crate) async fn prune_sessions(&mut self, before: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "DELETE FROM sessions WHERE expires_at < $1 OR ended_at < $1";
-        on!(&mut self.engine, |db| sqlx::query(SQL).bind(before.as_millis()).execute(&mut **db).await)?;
+        on!(&mut self.engine, |db| sqlx::query(SQL).bind(before.as_millis()).execute(&mut **db).await.map(drop))?;
         Ok(())
     }
 
     pub(crate) async fn set_password_hash(&mut self, account: &Account, hash: &str) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE users SET password_hash = $2 WHERE id = $1";
         let user = account.user().to_string();
-        on!(&mut self.engine, |db| sqlx::query(SQL).bind(user).bind(hash).execute(&mut **db).await)?;
+        on!(&mut self.engine, |db| sqlx::query(SQL).bind(user).bind(hash).execute(&mut **db).await.map(drop))?;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use super::{Engine, OpenError, Store};
+use super::{Engine, OpenError, Store, migrations};
 
 const DATABASE: &str = "portcullis.db";
 const LOCK: &str = "portcullis.lock";
@@ -15,8 +15,7 @@ const READERS: u32 = 4;
 
 pub(super) async fn open(directory: &Path) -> Result<Store, OpenError> {
     let in_directory = |cause| OpenError::Directory { path: directory.display().to_string(), cause };
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(in_directory)?;
-    let lock = lock(directory)?;
+    let lock = take_directory(directory)?;
     let path = directory.join(DATABASE);
     let shown = path.display().to_string();
     let options = SqliteConnectOptions::new()
@@ -30,10 +29,8 @@ pub(super) async fn open(directory: &Path) -> Result<Store, OpenError> {
     let opening = |cause| OpenError::Open { path: shown.clone(), cause };
     let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(opening)?;
     private(directory).map_err(in_directory)?;
-    sqlx::migrate!("./migrations")
-        .run(&writer)
-        .await
-        .map_err(|cause| OpenError::Migrate { path: shown.clone(), cause })?;
+    migrations::run(Engine::Sqlite(&writer), &shown).await?;
+    migrations::check(Engine::Sqlite(&writer), &shown).await?;
     sqlx::raw_sql(include_str!("../../migrations/triggers.sqlite.sql")).execute(&writer).await.map_err(opening)?;
     let readers = SqlitePoolOptions::new().max_connections(READERS);
     let reader = readers.connect_with(options.read_only(true).create_if_missing(false)).await.map_err(opening)?;
@@ -46,6 +43,28 @@ pub(super) async fn open_to_read(directory: &Path) -> Result<Store, OpenError> {
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
     let pool = pool.map_err(|cause| OpenError::Open { path: path.display().to_string(), cause })?;
     Ok(Store { reader: Engine::Sqlite(pool.clone()), writer: Engine::Sqlite(pool), _lock: None })
+}
+
+/// A transaction that reads first and writes later would fail as busy where another wrote in between: so it is told at once that it
+/// will write.
+pub(super) async fn begin(pool: &sqlx::SqlitePool) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, sqlx::Error> {
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+    match pool.begin_with(BEGIN).await {
+        // SQLite itself takes back what the full disk had no room for, and the connection goes on counting a transaction that is
+        // not there. It is of no use any more; the next one is.
+        Err(sqlx::Error::BeginFailed | sqlx::Error::InvalidSavePointStatement) => {
+            pool.acquire().await?.close().await?;
+            pool.begin_with(BEGIN).await
+        }
+        begun => begun,
+    }
+}
+
+/// Makes the directory where it is missing, and keeps others out of it.
+pub(super) fn take_directory(directory: &Path) -> Result<File, OpenError> {
+    let failed = |cause| OpenError::Directory { path: directory.display().to_string(), cause };
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    lock(directory)
 }
 
 /// The operating system gives the lock back when the process ends, however it ends.

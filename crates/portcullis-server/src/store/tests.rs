@@ -4,17 +4,17 @@ use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
 
-use super::{Engine, OpenError, Store};
+use super::{Engine, OpenError, Store, sqlite};
 
 async fn open() -> (TempDir, Store) {
     let directory = TempDir::new().unwrap();
-    let store = Store::open_sqlite(&directory.path().join("new/store")).await.unwrap();
+    let store = sqlite::open(&directory.path().join("new/store")).await.unwrap();
     (directory, store)
 }
 
 /// Runs statements that no code of ours has, and returns the database's words where it refuses.
 async fn run(store: &Store, sql: &'static str) -> Result<(), String> {
-    let Engine::Sqlite(pool) = &store.writer;
+    let Engine::Sqlite(pool) = &store.writer else { panic!("this is about SQLite") };
     sqlx::raw_sql(sql).execute(pool).await.map(|_| ()).map_err(|error| error.to_string())
 }
 
@@ -22,7 +22,7 @@ async fn ask<T>(store: &Store, sql: &'static str) -> T
 where
     T: Send + Unpin + for<'r> sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
 {
-    let Engine::Sqlite(pool) = &store.writer;
+    let Engine::Sqlite(pool) = &store.writer else { panic!("this is about SQLite") };
     sqlx::query_scalar(sql).fetch_one(pool).await.unwrap()
 }
 
@@ -65,11 +65,11 @@ async fn attack_52_no_statement_changes_an_audit_event() {
 async fn attack_63_one_directory_has_one_server() {
     let (_directory, store) = open().await;
     let path = store_path(&store).await;
-    let second = Store::open_sqlite(&path).await;
+    let second = sqlite::open(&path).await;
     assert!(matches!(second, Err(OpenError::Locked { .. })), "{second:?}");
     store.close().await;
     drop(store);
-    Store::open_sqlite(&path).await.unwrap();
+    sqlite::open(&path).await.unwrap();
 }
 
 async fn store_path(store: &Store) -> std::path::PathBuf {
@@ -180,7 +180,9 @@ async fn attack_52_an_audit_row_that_was_changed_taken_out_or_moved_is_named() {
         }
         edit.commit().await.unwrap();
         let path = store_path(&store).await;
-        let walk = async || crate::audit::walk(&path, |_, _| std::ops::ControlFlow::Continue(())).await.unwrap();
+        let mut config = crate::config::Config::read("", std::iter::empty()).unwrap();
+        config.data = path;
+        let walk = async || crate::audit::walk(&config, |_, _| std::ops::ControlFlow::Continue(())).await.unwrap();
         assert_eq!(walk().await, Ok(6));
         run(&store, "DROP TRIGGER audit_events_are_not_changed; DROP TRIGGER audit_events_are_kept").await.unwrap();
         run(&store, tampering).await.unwrap();

@@ -83,7 +83,8 @@ impl Edit {
             .bind(user.created_at.as_millis())
             .bind(millis(user.disabled_at))
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 
@@ -126,7 +127,8 @@ impl Edit {
             .bind(user.platform_admin)
             .bind(millis(user.disabled_at))
             .execute(&mut **db)
-            .await)?;
+            .await
+            .map(drop))?;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! What keys were used for, by hour and by day, and when they were used last.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use portcullis_core::decision::Code;
 use portcullis_core::id::ApiKeyId;
@@ -82,7 +82,8 @@ impl Edit {
     pub(crate) async fn add_uses(&mut self, hours: &[HourOfUse]) -> Result<(), StoreError> {
         const ONE: &str = many!(INTO_HOURS, 1, 1, 9, HOURS_GROW);
         const MANY: &str = many!(INTO_HOURS, 1, AT_A_TIME, 9, HOURS_GROW);
-        let mut days: HashMap<(Subject, i64), Counts> = HashMap::new();
+        // In one order, whoever writes: two nodes that wrote the same days in other orders would wait for each other.
+        let mut days: BTreeMap<(Subject, i64), Counts> = BTreeMap::new();
         for hour in hours {
             let written = match hour.written {
                 Some(written) => written,
@@ -104,7 +105,7 @@ impl Edit {
                         query = query.bind(count);
                     }
                 }
-                query.execute(&mut **db).await
+                query.execute(&mut **db).await.map(drop)
             })?;
         }
         self.add_days(&days.into_iter().collect::<Vec<_>>()).await
@@ -122,7 +123,7 @@ impl Edit {
                     query = query.bind(subject.to_string()).bind(*day);
                     query = counts.iter().fold(query, |query, count| query.bind(*count));
                 }
-                query.execute(&mut **db).await
+                query.execute(&mut **db).await.map(drop)
             })?;
         }
         Ok(())
@@ -143,9 +144,17 @@ impl Edit {
     }
 
     /// Writes when keys were used last. Uses are no edits: nothing a decision reads depends on them.
-    pub(crate) async fn set_last_uses(&mut self, uses: &[LastUse]) -> Result<(), StoreError> {
+    pub(crate) async fn set_last_uses(&mut self, uses: impl IntoIterator<Item = LastUse>) -> Result<(), StoreError> {
         const ONE: &str = many!(INTO_LAST_USES, 1, 1, 3, LAST_USES_GROW);
         const MANY: &str = many!(INTO_LAST_USES, 1, AT_A_TIME, 3, LAST_USES_GROW);
+        // A statement that would write a row twice is refused, and rows are written in one order, as above.
+        let mut last: BTreeMap<ApiKeyId, LastUse> = BTreeMap::new();
+        for one in uses {
+            if last.get(&one.key).is_none_or(|known| known.at <= one.at) {
+                last.insert(one.key, one);
+            }
+        }
+        let uses: Vec<LastUse> = last.into_values().collect();
         let (chunks, rest) = uses.as_chunks::<AT_A_TIME>();
         for (statement, rows) in chunks.iter().map(|rows| (MANY, &rows[..])).chain(rest.chunks(1).map(|row| (ONE, row)))
         {
@@ -154,7 +163,7 @@ impl Edit {
                 for row in rows {
                     query = query.bind(row.key.to_string()).bind(row.at.as_millis()).bind(&row.address);
                 }
-                query.execute(&mut **db).await
+                query.execute(&mut **db).await.map(drop)
             })?;
         }
         Ok(())
@@ -164,8 +173,8 @@ impl Edit {
     pub(crate) async fn prune_uses(&mut self, hour: i64, day: i64) -> Result<(), StoreError> {
         const HOURS: &str = "DELETE FROM uses_by_hour WHERE hour < $1";
         const DAYS: &str = "DELETE FROM uses_by_day WHERE day < $1";
-        on!(&mut self.engine, |db| sqlx::query(HOURS).bind(hour).execute(&mut **db).await)?;
-        on!(&mut self.engine, |db| sqlx::query(DAYS).bind(day).execute(&mut **db).await)?;
+        on!(&mut self.engine, |db| sqlx::query(HOURS).bind(hour).execute(&mut **db).await.map(drop))?;
+        on!(&mut self.engine, |db| sqlx::query(DAYS).bind(day).execute(&mut **db).await.map(drop))?;
         Ok(())
     }
 }

@@ -108,8 +108,8 @@ async fn attack_52_the_chain_is_whole() {
     let server = server.restart().await;
     server.key(&ann, &json!({"name": "K"})).await;
     let mut numbers = Vec::new();
-    let store = server.data.path().join("store");
-    let whole = portcullis_server::audit::walk(&store, |event, _| {
+    let config = server.config();
+    let whole = portcullis_server::audit::walk(&config, |event, _| {
         numbers.push(event.number);
         ControlFlow::Continue(())
     });
@@ -241,8 +241,8 @@ async fn attack_52_a_head_that_was_kept_shows_a_cut_tail() {
     assert!(first.is_genuine() && second.is_genuine());
     assert_eq!((second.number, second.public_key), (first.number + 1, first.public_key));
     let mut hashes = Vec::new();
-    let store = server.data.path().join("store");
-    let walk = portcullis_server::audit::walk(&store, |event, hash| {
+    let config = server.config();
+    let walk = portcullis_server::audit::walk(&config, |event, hash| {
         hashes.push((event.number, *hash));
         ControlFlow::Continue(())
     });

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use portcullis_server::App;
 use portcullis_server::clock::Clock;
-use portcullis_server::config::Config;
+use portcullis_server::config::{Config, SecretUrl};
 use portcullis_server::setup::{self, FirstUser};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+mod engine;
 pub(crate) mod raw;
 
 /// 2026-11-20T19:30:00Z: when the tests with a clock of their own begin.
@@ -26,6 +27,8 @@ pub(crate) struct Server {
     pub(crate) admin: String,
     pub(crate) data: TempDir,
     settings: String,
+    /// The database, where it is not in `data`.
+    database: Option<String>,
     clock: Arc<AtomicI64>,
     client: reqwest::Client,
     stop: watch::Sender<bool>,
@@ -70,7 +73,8 @@ impl Server {
     pub(crate) async fn with(settings: &str) -> Self {
         let data = TempDir::new().unwrap();
         let clock = Arc::new(AtomicI64::new(START));
-        let app = open(settings, &data, &clock).await;
+        let database = engine::database().await;
+        let app = open(settings, &data, database.as_deref(), &clock).await;
         let first = FirstUser { email: "admin@example.com".to_owned(), name: Some("Admin".to_owned()), password: None };
         let first = setup::initialise(&app, first).await.unwrap();
         let (address, stop, running) = run(app).await;
@@ -81,6 +85,7 @@ impl Server {
             admin: first.user_id.to_string(),
             data,
             settings: settings.to_owned(),
+            database,
             clock,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             stop,
@@ -88,15 +93,20 @@ impl Server {
         }
     }
 
+    /// The settings it runs with.
+    pub(crate) fn config(&self) -> Config {
+        config(&self.settings, &self.data, self.database.as_deref())
+    }
+
     /// Stops gracefully and starts again on the same data, with the same settings.
     pub(crate) async fn restart(self) -> Self {
-        let Self { data, settings, clock, stop, running, operator, admin, client, .. } = self;
+        let Self { data, settings, database, clock, stop, running, operator, admin, client, .. } = self;
         stop.send_replace(true);
         running.await.unwrap().unwrap();
-        let app = open(&settings, &data, &clock).await;
+        let app = open(&settings, &data, database.as_deref(), &clock).await;
         let (address, stop, running) = run(app).await;
         let url = format!("http://{address}");
-        Self { url, address, operator, admin, data, settings, clock, client, stop, running }
+        Self { url, address, operator, admin, data, settings, database, clock, client, stop, running }
     }
 
     /// Tells the server to stop; what is returned ends when it has, with the address it had.
@@ -305,13 +315,18 @@ pub(crate) fn check_problem(body: &Value, status: u16) {
     assert_eq!(body["code"] == "VALIDATION_FAILED", body["errors"].is_array(), "{body}");
 }
 
-async fn open(settings: &str, data: &TempDir, clock: &Arc<AtomicI64>) -> Arc<App> {
+async fn open(settings: &str, data: &TempDir, database: Option<&str>, clock: &Arc<AtomicI64>) -> Arc<App> {
+    App::open(config(settings, data, database), Clock::Set(Arc::clone(clock))).await.unwrap()
+}
+
+fn config(settings: &str, data: &TempDir, database: Option<&str>) -> Config {
     let settings = if settings.contains("rate_limit_per_") { settings.to_owned() } else { ROOMY.to_owned() + settings };
     let mut config = Config::read(&settings, std::iter::empty()).unwrap();
     config.listen = ([127, 0, 0, 1], 0).into();
     config.data = data.path().join("store");
     config.pepper_file = config.data.join("pepper");
-    App::open(config, Clock::Set(Arc::clone(clock))).await.unwrap()
+    config.database.url = database.map(|url| SecretUrl::new(url.to_owned()));
+    config
 }
 
 async fn run(app: Arc<App>) -> (std::net::SocketAddr, watch::Sender<bool>, JoinHandle<std::io::Result<()>>) {

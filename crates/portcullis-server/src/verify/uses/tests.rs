@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::spool::{SHARDS, dedication};
+use crate::config::Config;
 use crate::store::Store;
 use crate::store::uses::{HourOfUse, Whose};
 
@@ -26,7 +27,9 @@ fn uses(directory: &Path, start: u32) -> Uses {
 
 async fn store() -> (TempDir, Store) {
     let directory = TempDir::new().unwrap();
-    let store = Store::open_sqlite(directory.path()).await.unwrap();
+    let mut config = Config::read("", std::iter::empty()).unwrap();
+    config.data = directory.path().to_owned();
+    let store = Store::open(&config).await.unwrap();
     (directory, store)
 }
 

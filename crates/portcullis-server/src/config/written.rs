@@ -1,0 +1,145 @@
+//! The settings as they are written, before anybody has looked whether they make sense.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{LogFormat, OnLeaseLoss, QuotaMode, RateLimitHeaders};
+
+/// The settings as they are written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Written {
+    pub(super) listen: SocketAddr,
+    pub(super) data: PathBuf,
+    pub(super) pepper_file: Option<PathBuf>,
+    pub(super) token_prefix: String,
+    pub(super) rotation_due_days: u32,
+    pub(super) session_idle_minutes: u32,
+    pub(super) session_lifetime_hours: u32,
+    pub(super) rate_limit_per_minute: u64,
+    pub(super) rate_limit_per_second: u64,
+    pub(super) rate_limit_headers: RateLimitHeaders,
+    pub(super) quotas: QuotaMode,
+    pub(super) usage_by_hour_days: u64,
+    pub(super) usage_by_day_days: u64,
+    pub(super) metrics_public: bool,
+    pub(super) public_url: Option<String>,
+    pub(super) log_level: String,
+    pub(super) log_format: LogFormat,
+    pub(super) header_read_timeout_seconds: u64,
+    pub(super) body_read_timeout_seconds: u64,
+    pub(super) idle_timeout_seconds: u64,
+    pub(super) drain_timeout_seconds: u64,
+    pub(super) max_header_bytes: u64,
+    pub(super) max_body_bytes: u64,
+    pub(super) max_connections_per_address: u64,
+    pub(super) database_url: Option<String>,
+    pub(super) database_password_file: Option<PathBuf>,
+    pub(super) database_read_connections: u64,
+    pub(super) database_write_connections: u64,
+    pub(super) database_connect_timeout_ms: u64,
+    pub(super) database_statement_timeout_ms: u64,
+    pub(super) migrate_at_start: bool,
+    pub(super) lease_ms: u64,
+    pub(super) slack_ms: u64,
+    pub(super) on_lease_loss: OnLeaseLoss,
+    pub(super) stale_grace_ms: u64,
+    pub(super) redis_url: Option<String>,
+    pub(super) redis_password_file: Option<PathBuf>,
+    pub(super) redis_timeout_ms: u64,
+    pub(super) catalogue: Option<toml::Table>,
+}
+
+/// Each setting, and whether the environment has it as plain text (the others are TOML values, of which a number is one).
+pub(super) const SETTINGS: [(&str, bool); 39] = [
+    ("listen", true),
+    ("data", true),
+    ("pepper_file", true),
+    ("token_prefix", true),
+    ("rotation_due_days", false),
+    ("session_idle_minutes", false),
+    ("session_lifetime_hours", false),
+    ("rate_limit_per_minute", false),
+    ("rate_limit_per_second", false),
+    ("rate_limit_headers", true),
+    ("quotas", true),
+    ("usage_by_hour_days", false),
+    ("usage_by_day_days", false),
+    ("metrics_public", false),
+    ("public_url", true),
+    ("log_level", true),
+    ("log_format", true),
+    ("header_read_timeout_seconds", false),
+    ("body_read_timeout_seconds", false),
+    ("idle_timeout_seconds", false),
+    ("drain_timeout_seconds", false),
+    ("max_header_bytes", false),
+    ("max_body_bytes", false),
+    ("max_connections_per_address", false),
+    ("database_url", true),
+    ("database_password_file", true),
+    ("database_read_connections", false),
+    ("database_write_connections", false),
+    ("database_connect_timeout_ms", false),
+    ("database_statement_timeout_ms", false),
+    ("migrate_at_start", false),
+    ("lease_ms", false),
+    ("slack_ms", false),
+    ("on_lease_loss", true),
+    ("stale_grace_ms", false),
+    ("redis_url", true),
+    ("redis_password_file", true),
+    ("redis_timeout_ms", false),
+    ("catalogue", false),
+];
+
+/// What the command line reads under the same beginning; not settings of the server.
+pub(super) const OTHERS: [&str; 7] = ["CONFIG", "PASSWORD", "PASSWORD_FILE", "TOKEN", "TOKEN_FILE", "URL", "USER"];
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7373)),
+            data: PathBuf::from("portcullis-data"),
+            pepper_file: None,
+            token_prefix: "ak".to_owned(),
+            rotation_due_days: 90,
+            session_idle_minutes: 720,
+            session_lifetime_hours: 168,
+            rate_limit_per_minute: 100,
+            rate_limit_per_second: 10,
+            rate_limit_headers: RateLimitHeaders::Both,
+            quotas: QuotaMode::Fast,
+            usage_by_hour_days: 90,
+            usage_by_day_days: 3 * 365,
+            metrics_public: false,
+            public_url: None,
+            log_level: "info".to_owned(),
+            log_format: LogFormat::Text,
+            header_read_timeout_seconds: 10,
+            body_read_timeout_seconds: 10,
+            idle_timeout_seconds: 60,
+            drain_timeout_seconds: 20,
+            max_header_bytes: 16 * 1024,
+            max_body_bytes: 64 * 1024,
+            max_connections_per_address: 1024,
+            database_url: None,
+            database_password_file: None,
+            database_read_connections: 8,
+            database_write_connections: 4,
+            database_connect_timeout_ms: 5_000,
+            database_statement_timeout_ms: 10_000,
+            migrate_at_start: true,
+            lease_ms: 5_000,
+            slack_ms: 500,
+            on_lease_loss: OnLeaseLoss::ReadPrimary,
+            stale_grace_ms: 0,
+            redis_url: None,
+            redis_password_file: None,
+            redis_timeout_ms: 25,
+            catalogue: None,
+        }
+    }
+}
