@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod limits;
 pub mod links;
 pub mod metadata;
+pub mod nodes;
 pub mod object;
 pub mod operator_keys;
 pub mod policies;

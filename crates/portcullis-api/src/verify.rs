@@ -53,6 +53,26 @@ pub struct Verify {
     /// Tells of each of the nine rules how it went; charges nothing, and counts nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
+    /// Where the decision is read from: memory, which is never behind an edit that has returned; or the database, for those who want
+    /// to see each decision read through.
+    #[serde(default, skip_serializing_if = "Consistency::is_memory")]
+    pub consistency: Consistency,
+}
+
+/// Where a decision is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Consistency {
+    #[default]
+    Memory,
+    Primary,
+}
+
+impl Consistency {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+    const fn is_memory(&self) -> bool {
+        matches!(self, Self::Memory)
+    }
 }
 
 /// Up to 100 questions, answered in their order.

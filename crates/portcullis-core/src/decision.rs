@@ -29,6 +29,16 @@ pub enum Presented {
     WellFormed(Digest),
 }
 
+impl Presented {
+    /// What a key is looked up by, where there is something to look up.
+    pub const fn digest(&self) -> Option<&Digest> {
+        match self {
+            Self::Malformed => None,
+            Self::WellFormed(digest) => Some(digest),
+        }
+    }
+}
+
 /// Which business the request is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concerned {

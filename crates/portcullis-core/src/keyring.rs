@@ -136,6 +136,18 @@ impl Keyring {
         self.keys.is_empty()
     }
 
+    /// Every key that is known to be revoked, with its owner.
+    pub fn revoked(&self) -> impl Iterator<Item = (UserId, ApiKeyId)> {
+        let revoked = self.keys.iter().filter(|key| key.revoked_at != Timestamp::NEVER);
+        revoked.filter_map(|key| Some((self.users.at(key.owner)?.id, key.id)))
+    }
+
+    /// Whether a key is known, and not revoked.
+    pub fn is_live(&self, id: ApiKeyId) -> bool {
+        let key = self.key_place(id).and_then(|place| self.keys.get(place as usize));
+        key.is_some_and(|key| key.revoked_at == Timestamp::NEVER)
+    }
+
     /// The digest of the token of a key, so that a decision can be asked for without the token.
     pub fn digest_of(&self, id: ApiKeyId) -> Option<Digest> {
         self.keys.get(self.key_place(id)? as usize).map(|key| key.digest)

@@ -84,8 +84,8 @@ impl App {
         let pepper = pepper(&store, &config.pepper_file, &dice).await?;
         let uses_recorded_since = uses_recorded_since(&store, clock.now()).await?;
         let catalogue = Arc::new(config.catalogue.clone());
-        let node = Node::join(&store, &catalogue, clock.now()).await?;
-        let has_users = node.keyring().is_some_and(|keyring| keyring.has_users());
+        let node = Node::read(&store, &catalogue, clock.now()).await?;
+        let has_users = node.last_known().is_some_and(|keyring| keyring.has_users());
         let start = number_of_this_start(&store).await?;
         let (arena, recovered) = open_spool(&config, clock.now())?;
         let of = |wanted: Use| {
@@ -119,10 +119,11 @@ impl App {
             store,
             node,
         });
-        tokio::spawn(crate::cluster::follow(Arc::clone(&app), app.ended.subscribe()));
+        crate::cluster::join(&app, &app.ended.subscribe()).await?;
         tokio::spawn(crate::jobs::prune::run(Arc::clone(&app), app.ended.subscribe()));
         tokio::spawn(crate::jobs::write_uses::run(Arc::clone(&app), app.ended.subscribe()));
         tokio::spawn(crate::jobs::sign_head::run(Arc::clone(&app), app.ended.subscribe()));
+        tokio::spawn(crate::jobs::revoke_again::run(Arc::clone(&app), app.ended.subscribe()));
         tokio::spawn(crate::jobs::revoke_unused::run(Arc::clone(&app), app.ended.subscribe()));
         Ok(app)
     }
@@ -139,6 +140,7 @@ impl App {
     /// Ends the background work and closes the database.
     pub async fn close(&self) {
         self.ended.send_replace(true);
+        crate::cluster::left(self).await;
         if let Err(error) = crate::jobs::write_uses::all(self).await {
             tracing::warn!(%error, "cannot write what was counted; the next start does");
         }
@@ -150,7 +152,7 @@ impl App {
 
     /// Whether there is nobody yet who could sign in, so that the set-up page is what there is to see.
     pub(crate) fn awaits_setup(&self) -> bool {
-        self.setup.text().is_some() && self.node.keyring().is_some_and(|keyring| !keyring.has_users())
+        self.setup.text().is_some() && self.node.last_known().is_some_and(|keyring| !keyring.has_users())
     }
 
     /// The one-time code of the set-up page, while there is nobody who could sign in.

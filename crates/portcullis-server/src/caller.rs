@@ -225,7 +225,7 @@ async fn anyone(app: &App, parts: &Parts) -> Result<Anyone, Error> {
         Knock::is_with(parts, presented);
         return Ok(Anyone::ApiKey(presented));
     }
-    let (id, grants) = verify::operator(app, text).map_err(unavailable)?.ok_or(Error::denied(Denial::Unknown))?;
+    let (id, grants) = verify::operator(app, text).await.map_err(unavailable)?.ok_or(Error::denied(Denial::Unknown))?;
     Knock::is_by(parts, Actor::OperatorKey(id));
     Ok(Anyone::Operator(id, grants))
 }
@@ -274,7 +274,7 @@ pub(crate) async fn passed<T>(
     ask: &Ask,
     of: impl FnOnce(&Decision<'_>) -> Option<T>,
 ) -> Result<T, Error> {
-    let question = Question { ask: *ask, surface: Surface::Own, charge: Charge::Cost(1) };
+    let question = Question { ask: *ask, surface: Surface::Own, charge: Charge::Cost(1), from_primary: false };
     verify::check(app, &question, |decided| {
         Announced::note(parts, app.config.rate_limit_headers, decided);
         match decided.decision.denial {

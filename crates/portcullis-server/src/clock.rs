@@ -44,6 +44,14 @@ impl Stopwatch {
     }
 }
 
+/// Microseconds since the machine was started, those in which it slept among them: leases are reckoned by this clock, which nobody
+/// can set. It is read anew each time; a reading that was kept would be of a moment before the question.
+pub(crate) fn since_boot() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let (seconds, nanoseconds) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
+    seconds * 1_000_000 + nanoseconds / 1_000
+}
+
 /// What tells this start of the operating system from every other; zeros where it does not say.
 pub(crate) fn boot() -> [u32; 4] {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

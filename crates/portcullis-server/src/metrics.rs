@@ -1,6 +1,7 @@
 //! What is measured for Prometheus. Nothing here is labelled by a key, a user or a business.
 
 use std::fmt::Write;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use portcullis_core::decision::Code;
@@ -13,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::App;
+use crate::cluster::Receipt;
 
 /// Where a request is decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,7 +101,43 @@ pub(crate) struct Metrics {
     requests: [Histogram; Part::ALL.len()],
     pub(crate) uses_written: Counter,
     pub(crate) uses_not_written: Counter,
+    /// Leases that this node has taken away from nodes that had stopped.
+    pub(crate) reaped: Counter,
+    /// Decisions that were read from the database for want of a lease.
+    pub(crate) read_through: Counter,
+    /// Times that a key passed after its revoke had returned. Whoever sees another number than 0 calls somebody.
+    pub(crate) canary_late_accepts: Counter,
+    pub(crate) canary_rounds: Counter,
+    edit_waits: [Histogram; Waited::ALL.len()],
     state: State,
+}
+
+/// How the wait of an edit for all nodes ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    /// Every node has told that it has the edit.
+    Acknowledged,
+    /// Some node's lease had to run out.
+    LeaseExpired,
+    /// The database could not be asked.
+    Unknown,
+}
+
+impl Waited {
+    const ALL: [Self; 3] = [Self::Acknowledged, Self::LeaseExpired, Self::Unknown];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::LeaseExpired => "lease_expired",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WaitLabels {
+    outcome: Word,
 }
 
 /// What is looked up when somebody asks.
@@ -108,6 +146,9 @@ struct State {
     keys: Gauge,
     ready: Gauge,
     applied: Gauge,
+    lag: Gauge,
+    lease_remaining: Gauge<f64, AtomicU64>,
+    nodes: Gauge,
     limits_in_use: Gauge,
     counted_in: Gauge,
     unwritten: Gauge,
@@ -132,7 +173,17 @@ impl Default for Metrics {
         };
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BuildLabels { version: Word(env!("CARGO_PKG_VERSION")) }).set(1);
+        let edit_waits = Family::<WaitLabels, Histogram>::new_with_constructor(|| {
+            let (first, factor, count) = BUCKETS;
+            Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(first * 8.0, factor, count))
+        });
         let metrics = Self {
+            reaped: Counter::default(),
+            read_through: Counter::default(),
+            canary_late_accepts: Counter::default(),
+            canary_rounds: Counter::default(),
+            edit_waits: Waited::ALL
+                .map(|outcome| edit_waits.get_or_create(&WaitLabels { outcome: Word(outcome.name()) }).clone()),
             decisions: Surface::ALL.map(|surface| Code::ALL.map(|code| of(surface, code))),
             requests: Part::ALL.map(|part| requests.get_or_create(&RequestLabels { part: Word(part.name()) }).clone()),
             uses_written: Counter::default(),
@@ -154,8 +205,45 @@ impl Default for Metrics {
             "Times that counts could not be written; they stay in the spool",
             metrics.uses_not_written.clone(),
         );
+        registry.register_with_unit(
+            "edit_wait",
+            "How long edits waited until they were in force on every node, by how the wait ended",
+            Unit::Seconds,
+            edit_waits,
+        );
+        metrics.register_of_nodes(&mut registry);
         metrics.state.register(&mut registry);
         Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    fn register_of_nodes(&self, registry: &mut Registry) {
+        let mut counter = |name: &str, help: &str, counter: &Counter| registry.register(name, help, counter.clone());
+        counter("leases_reaped", "Leases of stopped nodes that this node took away", &self.reaped);
+        counter("read_through", "Decisions that were read from the database for want of a lease", &self.read_through);
+        counter(
+            "canary_rounds",
+            "Times that a key was made, used, revoked and tried on all nodes",
+            &self.canary_rounds,
+        );
+        counter(
+            "canary_late_accepts",
+            "Times that a revoked key still passed somewhere; it must stay 0",
+            &self.canary_late_accepts,
+        );
+    }
+
+    /// Notes the wait of an edit; `None` where nobody knows how it ended.
+    pub(crate) fn edit_waited(&self, receipt: Option<&Receipt>) {
+        let (outcome, waited) = match receipt {
+            Some(receipt) if receipt.lease_expired == 0 => (Waited::Acknowledged, receipt.waited),
+            Some(receipt) => (Waited::LeaseExpired, receipt.waited),
+            None => (Waited::Unknown, Duration::ZERO),
+        };
+        if let Some(histogram) = self.edit_waits.get(outcome as usize) {
+            histogram.observe(waited.as_secs_f64());
+        }
     }
 }
 
@@ -165,6 +253,8 @@ impl State {
         gauge("keyring_keys", "Keys in memory, those that ended lately among them", &self.keys);
         gauge("node_ready", "Whether this node takes requests", &self.ready);
         gauge("change_applied", "The number of the last edit that this node has in memory", &self.applied);
+        gauge("change_lag", "How many edits there are that this node does not have in memory", &self.lag);
+        gauge("nodes", "Nodes with a lease on this database, as this one sees it", &self.nodes);
         gauge("limits_in_use", "Keys, users and businesses with a request in their windows", &self.limits_in_use);
         gauge("uses_counted_in", "Keys, users and businesses counted in this hour", &self.counted_in);
         gauge("uses_unwritten", "Blocks of counts that the database has not heard of", &self.unwritten);
@@ -173,6 +263,12 @@ impl State {
             "spool_volatile",
             "Whether some of what is counted would be lost with the process: the spool could not grow",
             &self.spool_volatile,
+        );
+        registry.register_with_unit(
+            "lease_remaining",
+            "For how long this node may answer from memory; infinite on SQLite, where it need not ask",
+            Unit::Seconds,
+            self.lease_remaining.clone(),
         );
     }
 }
@@ -192,7 +288,7 @@ pub(crate) fn state(app: &App) -> Held {
     let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let (counted_in, unwritten) = app.uses.len();
     Held {
-        keys: app.node.keyring().map_or(0, |keyring| whole(keyring.len())),
+        keys: app.node.last_known().map_or(0, |keyring| whole(keyring.len())),
         applied: app.node.applied(),
         limits_in_use: whole(app.limiter.len()),
         counted_in: whole(counted_in),
@@ -220,6 +316,10 @@ impl Metrics {
         state.keys.set(now.keys);
         state.ready.set(app.is_ready().into());
         state.applied.set(now.applied);
+        state.lag.set(app.node.lag());
+        state.nodes.set(app.node.peer_count().into());
+        let remaining = app.node.lease_remaining(&app.store);
+        state.lease_remaining.set(remaining.map_or(f64::INFINITY, |remaining| remaining.as_secs_f64()));
         state.limits_in_use.set(now.limits_in_use);
         state.counted_in.set(now.counted_in);
         state.unwritten.set(now.unwritten);

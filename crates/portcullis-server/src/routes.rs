@@ -21,6 +21,7 @@ use crate::caller::{Announced, Knock};
 use crate::clock::Stopwatch;
 use crate::dashboard;
 use crate::error::{Error, Finished, Pending};
+use crate::manage::receipts;
 use crate::metrics::Part;
 use crate::reference;
 
@@ -55,7 +56,7 @@ async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
     let announced = Announced::on(request.extensions_mut());
     let knock = leaves_a_trace(request.uri().path()).then(|| Knock::on(&mut request));
     // A bug in one request must not take the connection, or another request, with it.
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let answered = AssertUnwindSafe(receipts::noting(next.run(request))).catch_unwind().await;
     let answered = answered.unwrap_or_else(|_| Error::Internal("a handler panicked".to_owned()).into_response());
     if let (Some(knock), Some(Pending(error))) = (knock, answered.extensions().get::<Pending>()) {
         knock.note(&app, error).await;

@@ -3,6 +3,7 @@
 
 mod anonymous_sweep;
 mod api;
+mod cluster;
 mod credentials;
 mod dashboard;
 mod families;

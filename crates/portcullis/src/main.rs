@@ -7,6 +7,8 @@ mod failure;
 mod init;
 mod keys;
 mod limits;
+mod migrate;
+mod nodes;
 mod output;
 mod quickstart;
 mod running;
@@ -97,6 +99,13 @@ enum Command {
         #[command(subcommand)]
         command: audit::Command,
     },
+    /// List the nodes on the server's database, their leases, and how far each is behind
+    Nodes {
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Bring the schema of the database up to date
+    Migrate(migrate::Args),
     /// Show what the token in PORTCULLIS_TOKEN is and may do
     Whoami {
         #[command(flatten)]
@@ -119,6 +128,8 @@ async fn main() -> ExitCode {
         Command::Limits { ask, command } => limits::run(&ask, command).await,
         Command::Usage { ask, args } => limits::usage(&ask, args).await,
         Command::Audit { command } => audit::run(command).await,
+        Command::Nodes { ask } => nodes::run(&ask).await,
+        Command::Migrate(args) => migrate::run(args).await,
         Command::Whoami { ask } => whoami::run(&ask).await,
         Command::Openapi => output::text(&portcullis_server::openapi()),
     };

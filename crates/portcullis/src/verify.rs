@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use portcullis_api::envelope::Success;
 use portcullis_api::secret::SecretText;
-use portcullis_api::verify::{Businesses, Decision, Explained, RateLimit, Verify};
+use portcullis_api::verify::{Businesses, Consistency, Decision, Explained, RateLimit, Verify};
 use reqwest::Method;
 
 use crate::client::{self, Ask, Client};
@@ -46,6 +46,9 @@ pub(crate) struct Args {
     /// Tell of each of the nine rules how it went
     #[arg(long)]
     explain: bool,
+    /// Have the decision read from the database, and not from the node's memory
+    #[arg(long)]
+    primary: bool,
 }
 
 pub(crate) async fn run(ask: &Ask, args: Args) -> Result<(), Failure> {
@@ -60,6 +63,7 @@ pub(crate) async fn run(ask: &Ask, args: Args) -> Result<(), Failure> {
         path: args.path,
         cost: args.cost,
         explain: args.explain,
+        consistency: if args.primary { Consistency::Primary } else { Consistency::Memory },
     };
     let text = client.call(Method::POST, "/verify", Some(&question)).await?;
     let decision = client::read::<Success<Decision<'_>>>(&text)?.data;

@@ -1,7 +1,11 @@
 //! Starts PostgreSQL and Redis from the binaries of Debian's packages, in private directories and on free ports, and ends them with
 //! the process that asked for them, however that ends. For tests and benchmarks alone: whatever goes wrong here is a panic that says
 //! what to install.
-#![expect(clippy::panic, clippy::missing_panics_doc, reason = "it is a part of tests, and a test that cannot begin has failed")]
+#![expect(
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "it is a part of tests, and a test that cannot begin has failed"
+)]
 
 mod postgres;
 mod program;

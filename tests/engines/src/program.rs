@@ -26,7 +26,8 @@ impl Program {
     /// Starts it in a directory of its own; `signal` ends it.
     pub(crate) fn start(command: &[&str], signal: &str, directory: &Path) -> Self {
         let log = directory.join("log");
-        let log = std::fs::File::options().create(true).append(true).open(log).unwrap_or_else(|error| panic!("{error}"));
+        let log =
+            std::fs::File::options().create(true).append(true).open(log).unwrap_or_else(|error| panic!("{error}"));
         let other = log.try_clone().unwrap_or_else(|error| panic!("{error}"));
         let mut watcher = Command::new("sh");
         watcher.args(["-c", WATCH, "sh"]).args(command).env("SIGNAL", signal);
@@ -82,7 +83,8 @@ pub(crate) fn run(command: &[&str]) -> String {
 
 /// Where a program is, in the usual places.
 pub(crate) fn find(name: &str, beside: &[PathBuf], package: &str) -> String {
-    let path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
+    let path =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
     let found = beside.iter().chain(&path).map(|directory| directory.join(name)).find(|file| file.exists());
     match found {
         Some(file) => file.display().to_string(),

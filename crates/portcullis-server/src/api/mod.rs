@@ -11,6 +11,7 @@ pub(crate) mod idempotency;
 pub(crate) mod limits;
 pub(crate) mod links;
 pub(crate) mod members;
+pub(crate) mod nodes;
 pub(crate) mod openapi;
 pub(crate) mod operator_keys;
 pub(crate) mod policies;
@@ -28,11 +29,12 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use portcullis_api::envelope::{Done, Page, Success};
+use portcullis_api::envelope::{Done, Edit, EditNodes, Page, Success};
 use serde::Serialize;
 
 use crate::caller::path_id_of;
 use crate::error::Error;
+use crate::manage::receipts;
 
 type Answer<T> = Result<Json<Success<T>>, Error>;
 type ListAnswer<T> = Result<Json<Page<T>>, Error>;
@@ -68,8 +70,13 @@ impl<T> IntoResponse for Written<T> {
     }
 }
 
-const fn success<T>(data: T) -> Json<Success<T>> {
-    Json(Success::of(data))
+fn success<T>(data: T) -> Json<Success<T>> {
+    let edit = receipts::last().map(|receipt| Edit {
+        seq: receipt.seq,
+        nodes: EditNodes { acknowledged: receipt.acknowledged, lease_expired: receipt.lease_expired },
+        waited_ms: u64::try_from(receipt.waited.as_millis()).unwrap_or(u64::MAX),
+    });
+    Json(Success { edit, ..Success::of(data) })
 }
 
 const fn created<T>(data: T) -> As<201, T> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use portcullis_api::envelope::Success;
 use portcullis_api::problem::FieldError;
-use portcullis_api::verify::{Businesses, Decision, RateLimit, Verify, VerifyBatch};
+use portcullis_api::verify::{Businesses, Consistency, Decision, RateLimit, Verify, VerifyBatch};
 use portcullis_core::decision::{self, Ask, Concerned, Presented};
 use portcullis_core::limits::MOST_COST;
 use portcullis_core::path;
@@ -124,7 +124,9 @@ fn read(app: &App, question: &Verify, at: &str, errors: &mut Vec<FieldError>) ->
     // To explain is to ask without charging.
     let charge = cost.filter(|&cost| cost > 0 && !question.explain).map_or(Charge::Nothing, Charge::Cost);
     let token: Presented = verify::present(app, question.token.expose());
-    Question { ask: Ask { token, business, permission, address, user_management }, surface: Surface::Verify, charge }
+    let ask = Ask { token, business, permission, address, user_management };
+    let from_primary = question.consistency == Consistency::Primary;
+    Question { ask, surface: Surface::Verify, charge, from_primary }
 }
 
 fn wire<'a>(catalogue: &'a Catalogue, decided: &Decided<'a>) -> Decision<'a> {

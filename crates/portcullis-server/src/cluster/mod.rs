@@ -1,64 +1,118 @@
-//! Following the change log: how this node's memory stays true, and what an edit waits for.
+//! Following the change log: how this node's memory stays true, how long it may be believed, and what an edit waits for.
 //!
-//! A server alone is simply the only follower of its own log, so one server and many run the same code.
+//! A node always follows the log, and so one server and many run the same code. Alone on SQLite (`follow.rs`) it is simply the only
+//! follower. On PostgreSQL (`member.rs`) it holds a lease besides: it may answer from memory for so long, and an edit waits until
+//! every node has the edit or has no lease any more (`wait.rs`). Whoever has none reads from the database (`primary.rs`).
 
+mod follow;
+mod lease;
+mod member;
+mod mutants;
+pub(crate) mod primary;
 pub(crate) mod quotas;
+mod reaper;
+mod sync;
+mod wait;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use portcullis_core::change::Change;
+use portcullis_core::id::{ApiKeyId, UserId};
 use portcullis_core::keyring::Keyring;
 use portcullis_core::permission::Catalogue;
 use portcullis_core::time::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::app::App;
+use crate::clock::since_boot;
 use crate::store::changes::NumberedChange;
+use crate::store::leases::LeaseRow;
 use crate::store::{Store, StoreError};
+use lease::Lease;
+use mutants::Mutant;
+pub(crate) use wait::{Receipt, everywhere};
 
 /// A nudge makes following fast; the poll makes it certain.
 const POLL: Duration = Duration::from_millis(200);
 /// How many rows of the log are read at a time.
 const PAGE: i64 = 1_000;
-/// How long an edit waits to be followed before its caller is told that the outcome is not known.
-const PATIENCE: Duration = Duration::from_secs(10);
 
-/// This node's memory, and how far it has followed the log.
+/// This node's memory, how far it has followed the log, and for how long it may be believed.
 #[derive(Debug)]
 pub(crate) struct Node {
     keyring: RwLock<Keyring>,
     applied: watch::Sender<i64>,
     nudge: Notify,
-    /// Whether the last look at the log went well.
+    lease: Lease,
+    /// Whether the last look at the log went well, of a node that has no lease to lose.
     current: AtomicBool,
+    /// The last head that was seen: how far this node is behind.
+    head: AtomicI64,
+    /// Keys whose revocation a restored database has forgotten. While there are any, nobody is told yes.
+    forgotten: Mutex<Vec<(UserId, ApiKeyId)>>,
+    pub(crate) has_forgotten: Notify,
+    /// The nodes that were seen last, and when each was seen to renew its lease.
+    peers: Mutex<Peers>,
+    peer_count: AtomicU32,
+    board: wait::Board,
+    mutant: Option<Mutant>,
+    /// What a mistaken node believes of its lease, and when it looked.
+    cached: AtomicU64,
 }
 
-/// The edit is committed, but whether this node has followed it could not be found out in time.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the edit is written, but this node has not followed it yet")]
-pub(crate) struct NotFollowed;
+/// The nodes on this database, as this one sees them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Peers {
+    /// This node's own name; a node on SQLite has none.
+    pub(crate) own: String,
+    /// Each with the instant since boot at which its lease was seen to be renewed.
+    pub(crate) seen: Vec<(LeaseRow, u64)>,
+}
 
 impl Node {
-    /// Reads the whole state.
-    pub(crate) async fn join(store: &Store, catalogue: &Arc<Catalogue>, now: Timestamp) -> Result<Self, StoreError> {
-        let (keyring, seq) = load(store, catalogue, now).await?;
+    /// Reads the whole state. From now on it follows the log; until it has a lease, on PostgreSQL, its memory is not believed.
+    pub(crate) async fn read(store: &Store, catalogue: &Arc<Catalogue>, now: Timestamp) -> Result<Self, StoreError> {
+        let (keyring, seq) = follow::load(store, catalogue, now).await?;
+        let lease = Lease::new();
+        if !store.is_shared() {
+            // The only follower of its own log cannot be cut off from it.
+            lease.publish(u64::MAX);
+        }
         Ok(Self {
             keyring: RwLock::new(keyring),
             applied: watch::Sender::new(seq),
             nudge: Notify::new(),
+            lease,
             current: AtomicBool::new(true),
+            head: AtomicI64::new(seq),
+            forgotten: Mutex::default(),
+            has_forgotten: Notify::new(),
+            peers: Mutex::default(),
+            peer_count: AtomicU32::new(1),
+            board: wait::Board::default(),
+            mutant: mutants::of_this_process(),
+            cached: AtomicU64::new(0),
         })
     }
 
-    /// The memory, for one decision. `None` where a bug left it half changed: better no answer than a wrong one.
+    /// The memory, for one decision; `None` where it may not be believed: there is no lease, or a bug left it half changed.
     pub(crate) fn keyring(&self) -> Option<RwLockReadGuard<'_, Keyring>> {
+        let memory = self.keyring.read().ok()?;
+        // What is looked up in it is looked up after this; nobody can change it meanwhile.
+        let holds = if self.makes(Mutant::CachedClock) { self.held_lately() } else { self.lease.holds(since_boot) };
+        (holds && !self.is_rejoining()).then_some(memory)
+    }
+
+    /// The memory as it is, for what is no decision: names, counts.
+    pub(crate) fn last_known(&self) -> Option<RwLockReadGuard<'_, Keyring>> {
         self.keyring.read().ok()
     }
 
+    /// Whether this node takes requests: it has a lease, or is alone and follows.
     pub(crate) fn is_current(&self) -> bool {
-        self.current.load(Ordering::Relaxed) && !self.keyring.is_poisoned()
+        self.current.load(Ordering::Relaxed) && self.lease.holds(since_boot) && !self.keyring.is_poisoned()
     }
 
     /// The number of the last edit that is in the memory.
@@ -66,20 +120,62 @@ impl Node {
         *self.applied.borrow()
     }
 
-    /// Waits until an edit with this number is in the memory.
-    pub(crate) async fn followed(&self, seq: i64) -> Result<(), NotFollowed> {
+    /// How many edits there are that are not in the memory, as far as this node knows.
+    pub(crate) fn lag(&self) -> i64 {
+        (self.head.load(Ordering::Relaxed) - self.applied()).max(0)
+    }
+
+    /// For how long this node may still answer from memory; `None` where it need not ask anybody.
+    pub(crate) fn lease_remaining(&self, store: &Store) -> Option<Duration> {
+        store.is_shared().then(|| Duration::from_micros(self.lease.remaining(since_boot())))
+    }
+
+    /// How many nodes share what is shared, this one among them.
+    pub(crate) fn peer_count(&self) -> u32 {
+        self.peer_count.load(Ordering::Relaxed).max(1)
+    }
+
+    pub(crate) fn peers(&self) -> Peers {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether keys wait to be revoked again.
+    pub(crate) fn is_rejoining(&self) -> bool {
+        self.board.rejoining.load(Ordering::Acquire)
+    }
+
+    /// The keys that are to be revoked again.
+    pub(crate) fn forgotten(&self) -> Vec<(UserId, ApiKeyId)> {
+        self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// They are revoked again.
+    pub(crate) fn all_remembered(&self) {
+        self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.board.rejoining.store(false, Ordering::Release);
         self.nudge.notify_one();
-        let mut applied = self.applied.subscribe();
-        match tokio::time::timeout(PATIENCE, applied.wait_for(|&applied| applied >= seq)).await {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(NotFollowed),
+    }
+
+    fn makes(&self, mistake: Mutant) -> bool {
+        self.mutant == Some(mistake)
+    }
+
+    /// The mistake of [`Mutant::CachedClock`].
+    fn held_lately(&self) -> bool {
+        const EACH_MICROS: u64 = 1_000_000;
+        let (now, cached) = (since_boot(), self.cached.load(Ordering::Relaxed));
+        if now / EACH_MICROS == cached >> 1 {
+            return cached & 1 == 1;
         }
+        let holds = self.lease.holds(since_boot);
+        self.cached.store((now / EACH_MICROS) << 1 | u64::from(holds), Ordering::Relaxed);
+        holds
     }
 
     /// Applies one page of the log. What does not fit, or is not known here, calls for a snapshot.
     fn apply(&self, page: Vec<NumberedChange>) -> Result<(), Reload> {
         let Some(last) = page.last().map(|change| change.seq) else { return Ok(()) };
-        let mut expected = *self.applied.borrow();
+        let mut expected = self.applied();
         let mut changes = Vec::with_capacity(page.len());
         for change in page {
             if change.seq != expected && change.seq != expected + 1 {
@@ -100,7 +196,7 @@ impl Node {
     }
 
     fn replace(&self, keyring: Keyring, seq: i64) {
-        *self.keyring.write().unwrap_or_else(std::sync::PoisonError::into_inner) = keyring;
+        *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = keyring;
         self.keyring.clear_poison();
         self.applied.send_replace(seq);
     }
@@ -110,47 +206,20 @@ impl Node {
 #[derive(Debug)]
 struct Reload(String);
 
-async fn load(store: &Store, catalogue: &Arc<Catalogue>, now: Timestamp) -> Result<(Keyring, i64), StoreError> {
-    let mut keyring = Keyring::new(Arc::clone(catalogue));
-    let seq = store
-        .snapshot(now, &mut |change| keyring.apply(change).map_err(|error| StoreError::Unreadable(error.to_string())))
-        .await?;
-    tracing::info!(keys = keyring.len(), seq, "read the whole state into memory");
-    Ok((keyring, seq))
-}
-
-/// Follows the log until the end is told.
-pub(crate) async fn follow(app: Arc<App>, mut ended: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            () = app.node.nudge.notified() => {}
-            () = tokio::time::sleep(POLL) => {}
-            _ = ended.wait_for(|&ended| ended) => return,
-        }
-        let caught_up = catch_up(&app).await;
-        if let Err(error) = &caught_up {
-            tracing::error!(%error, "cannot follow the change log; trying again");
-        }
-        app.node.current.store(caught_up.is_ok(), Ordering::Relaxed);
+/// Begins to follow, and to keep a lease where there may be others.
+pub(crate) async fn join(app: &Arc<App>, ended: &watch::Receiver<bool>) -> Result<(), StoreError> {
+    if app.store.is_shared() {
+        return member::join(app, ended).await;
     }
+    tokio::spawn(follow::follow(Arc::clone(app), ended.clone()));
+    Ok(())
 }
 
-async fn catch_up(app: &App) -> Result<(), StoreError> {
-    loop {
-        let applied = *app.node.applied.borrow();
-        if app.store.head().await? == applied {
-            return Ok(());
-        }
-        let page = app.store.changes_after(applied, PAGE).await?;
-        let applied = if page.is_empty() {
-            Err(Reload(format!("the log no longer has what came after {applied}")))
-        } else {
-            app.node.apply(page)
-        };
-        if let Err(Reload(why)) = applied {
-            tracing::warn!(why, "reading the whole state anew");
-            let (keyring, seq) = load(&app.store, &app.catalogue, app.clock.now()).await?;
-            app.node.replace(keyring, seq);
-        }
+/// Waits until this node has taken back its lease, so that nobody waits for it after it has gone.
+pub(crate) async fn left(app: &App) {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    if app.store.is_shared() {
+        let mut left = app.node.board.left.subscribe();
+        let _ = tokio::time::timeout(PATIENCE, left.wait_for(|&left| left)).await;
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub(crate) mod prune;
+pub(crate) mod revoke_again;
 pub(crate) mod revoke_unused;
 pub(crate) mod sign_head;
 pub(crate) mod write_uses;

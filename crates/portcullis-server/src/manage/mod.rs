@@ -12,11 +12,13 @@ pub(crate) mod idempotency;
 pub(crate) mod limits;
 pub(crate) mod links;
 pub(crate) mod members;
+pub(crate) mod nodes;
 pub(crate) mod operator_keys;
 pub(crate) mod paging;
 pub(crate) mod passwords;
 pub(crate) mod permissions;
 pub(crate) mod policies;
+pub(crate) mod receipts;
 pub(crate) mod refusals;
 pub(crate) mod roles;
 pub(crate) mod sessions;
@@ -34,6 +36,7 @@ use portcullis_core::scope::{Caller, Need, NoTenant, Standing, Tenant};
 use portcullis_core::time::Timestamp;
 
 use crate::app::App;
+use crate::cluster;
 use crate::error::Error;
 use crate::store::{Edit, StoreError};
 
@@ -133,7 +136,10 @@ impl<'a> Editing<'a> {
             self.rows.log_changes(&self.changes, self.now).await?
         };
         self.rows.commit().await?;
-        self.app.node.followed(seq).await.map_err(|error| Error::Unavailable(error.to_string()))
+        let receipt =
+            cluster::everywhere(self.app, seq).await.map_err(|error| Error::Unavailable(error.to_string()))?;
+        receipts::note(receipt);
+        Ok(())
     }
 }
 

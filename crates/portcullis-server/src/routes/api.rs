@@ -2,8 +2,8 @@
 
 use crate::api::openapi::Api;
 use crate::api::{
-    api_keys, audit_events, businesses, catalogue, limits, links, members, operator_keys, policies, roles, sessions,
-    usage, users, verify, whoami,
+    api_keys, audit_events, businesses, catalogue, limits, links, members, nodes, operator_keys, policies, roles,
+    sessions, usage, users, verify, whoami,
 };
 
 /// All operations, in the order of the document.
@@ -181,6 +181,8 @@ fn platform(api: Api) -> Api {
             "Sign the last event, to be kept somewhere else",
             audit_events::head,
         )
+        .part("nodes")
+        .get("/nodes", "list_nodes", "List the nodes, their leases, and how far each is behind", nodes::list)
 }
 
 /// A user's keys, under `/user` and under `/users/{user_id}` alike.

@@ -238,7 +238,12 @@ impl Edit {
         const SQL: &str = "INSERT INTO api_key_businesses (key_id, business_id) VALUES ($1, $2)";
         let BusinessScope::Only(businesses) = scope else { return Ok(()) };
         for business in businesses {
-            on!(&mut self.engine, |db| sqlx::query(SQL).bind(id).bind(business.to_string()).execute(&mut **db).await.map(drop))?;
+            on!(&mut self.engine, |db| sqlx::query(SQL)
+                .bind(id)
+                .bind(business.to_string())
+                .execute(&mut **db)
+                .await
+                .map(drop))?;
         }
         Ok(())
     }

@@ -2,8 +2,10 @@
 
 use portcullis_core::change::{Change, LoggedChange};
 use portcullis_core::time::Timestamp;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 
-use super::{Edit, Store, StoreError, on};
+use super::{Edit, Engine, Store, StoreError, on, postgres};
+use crate::config::Database;
 
 /// One row of the log, not yet read.
 #[derive(Debug, Clone)]
@@ -13,6 +15,8 @@ pub(crate) struct NumberedChange {
 }
 
 const HEAD: &str = "SELECT seq FROM change_head WHERE only_row = 1";
+/// Where PostgreSQL tells that there is a new change.
+const CHANNEL: &str = "portcullis_changes";
 
 impl Store {
     /// The number of the last committed edit.
@@ -35,6 +39,19 @@ impl Store {
     }
 }
 
+/// Calls `heard` whenever there may be a new change, for as long as the connection lasts.
+pub(crate) async fn listen(database: &Database, heard: impl Fn()) -> Result<(), StoreError> {
+    let (options, _) = postgres::options(database).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.listen(CHANNEL).await?;
+    heard();
+    while listener.try_recv().await?.is_some() {
+        heard();
+    }
+    Ok(())
+}
+
 impl Edit {
     /// Numbers and logs the changes of this edit. It must be the last statement: the row it locks orders all commits.
     pub(crate) async fn log_changes(&mut self, changes: &[Change], at: Timestamp) -> Result<i64, StoreError> {
@@ -51,8 +68,12 @@ impl Edit {
                 .bind(row.subject)
                 .bind(row.payload)
                 .execute(&mut **db)
-            .await
-            .map(drop))?;
+                .await
+                .map(drop))?;
+        }
+        if let Engine::Postgres(db) = &mut self.engine {
+            // It is heard by all nodes with the commit. Losing it costs them a moment; they look by themselves too.
+            sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(&mut **db).await?;
         }
         Ok(seq)
     }

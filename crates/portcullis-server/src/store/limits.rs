@@ -122,8 +122,7 @@ impl Edit {
             .fetch_one(&mut **db)
             .await)?;
         let narrow = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-        let (number, before) =
-            if narrow(known) >= number { (narrow(known), narrow(spent)) } else { (number, 0) };
+        let (number, before) = if narrow(known) >= number { (narrow(known), narrow(spent)) } else { (number, 0) };
         let part = part.min(limit.saturating_sub(before));
         let by_all = before.saturating_add(part);
         on!(&mut self.engine, |db| sqlx::query(WRITE)

@@ -160,7 +160,12 @@ impl Edit {
     pub(crate) async fn end_password_links(&mut self, account: &Account, at: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE links SET used_at = $2 WHERE user_id = $1 AND used_at IS NULL AND kind = 'password'";
         let user = account.user().to_string();
-        on!(&mut self.engine, |db| sqlx::query(SQL).bind(user).bind(at.as_millis()).execute(&mut **db).await.map(drop))?;
+        on!(&mut self.engine, |db| sqlx::query(SQL)
+            .bind(user)
+            .bind(at.as_millis())
+            .execute(&mut **db)
+            .await
+            .map(drop))?;
         Ok(())
     }
 

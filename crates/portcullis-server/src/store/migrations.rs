@@ -45,7 +45,11 @@ pub(super) async fn check(mut on: Engine<&SqlitePool, &mut PgConnection>, path: 
         return Err(OpenError::Newer { path: path.to_owned(), found: newest, own });
     }
     if newest > own {
-        tracing::warn!(schema = newest, own, "the database was brought up to date by a newer program; this one goes on with it");
+        tracing::warn!(
+            schema = newest,
+            own,
+            "the database was brought up to date by a newer program; this one goes on with it"
+        );
     }
     Ok(())
 }

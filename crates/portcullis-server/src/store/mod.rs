@@ -16,6 +16,7 @@ pub(crate) mod businesses;
 pub(crate) mod changes;
 pub(crate) mod facts;
 pub(crate) mod idempotent_calls;
+pub(crate) mod leases;
 pub(crate) mod limits;
 pub(crate) mod links;
 pub(crate) mod members;

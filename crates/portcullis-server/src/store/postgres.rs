@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
+use super::leases::BEGIN_ERA;
 use super::{Engine, OpenError, Store, migrations, sqlite};
 use crate::config::{Config, Database};
 
@@ -19,6 +20,7 @@ pub(super) async fn open(config: &Config) -> Result<Store, OpenError> {
     let (options, at) = options(&config.database)?;
     prepare(&options, &at, config.database.migrate_at_start).await?;
     let pool = |connections| {
+        // Lazily, since whether anybody answers has just been seen.
         let timeout = Duration::from_millis(config.database.connect_timeout_ms);
         PgPoolOptions::new().max_connections(connections).acquire_timeout(timeout).connect_lazy_with(options.clone())
     };
@@ -105,6 +107,7 @@ async fn prepare(options: &PgConnectOptions, at: &str, migrate: bool) -> Result<
         sqlx::raw_sql(triggers).execute(&mut connection).await.map_err(failed)?;
     }
     migrations::check(Engine::Postgres(&mut connection), at).await?;
+    sqlx::query(BEGIN_ERA).execute(&mut connection).await.map_err(failed)?;
     // Closing gives the lock back, too.
     connection.close().await.map_err(failed)
 }

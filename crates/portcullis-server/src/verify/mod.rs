@@ -10,13 +10,15 @@ pub(crate) mod uses;
 use portcullis_api::verify::Explained;
 use portcullis_core::decision::{Ask, Decision, Presented, decide};
 use portcullis_core::id::OperatorKeyId;
+use portcullis_core::keyring::Keyring;
 use portcullis_core::limits::Subject;
 use portcullis_core::operator::OperatorGrants;
 use portcullis_core::time::Timestamp;
 use portcullis_core::token::WellFormed;
 
 use crate::app::App;
-use crate::cluster;
+use crate::cluster::primary::NoMemory;
+use crate::cluster::{self, primary};
 use crate::metrics::Surface;
 use crate::store::StoreError;
 use limiter::Charge;
@@ -30,8 +32,8 @@ const PATIENCE: usize = 64;
 /// Why nobody is told yes or no.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoDecision {
-    #[error("the node's memory is being read anew")]
-    NoMemory,
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
     #[error("a part of a quota cannot be taken from the database: {0}")]
     NoQuota(#[from] StoreError),
     #[error("others were quicker to use every part of a quota that was taken from the database")]
@@ -44,6 +46,8 @@ pub(crate) struct Question {
     pub(crate) ask: Ask,
     pub(crate) surface: Surface,
     pub(crate) charge: Charge,
+    /// Whether the asker wants it read from the database, and not from memory.
+    pub(crate) from_primary: bool,
 }
 
 /// A decision, the state it was made on, and how the limits stand after it.
@@ -81,17 +85,21 @@ pub(crate) async fn check<T>(
 ) -> Result<T, NoDecision> {
     let now = app.clock.now();
     let mut meter = Meter::new(app, question.charge, now);
+    let mut read: Option<Keyring> = None;
     for _ in 0..PATIENCE {
         {
-            let keyring = app.node.keyring().ok_or(NoDecision::NoMemory)?;
-            let decision = decide(&keyring, &question.ask, now, &mut meter);
-            if meter.wanted.is_none() {
-                count(app, question, &decision, now);
-                return Ok(answer(&Decided { decision: &decision, ask: &question.ask, now, meter: &meter, app }));
+            let memory = if question.from_primary { None } else { app.node.keyring() };
+            if let Some(keyring) = memory.as_deref().or(read.as_ref()) {
+                let decision = decide(keyring, &question.ask, now, &mut meter);
+                if meter.wanted.is_none() {
+                    count(app, question, &decision, now);
+                    return Ok(answer(&Decided { decision: &decision, ask: &question.ask, now, meter: &meter, app }));
+                }
             }
         }
-        if let Some(wanted) = meter.wanted.take() {
-            cluster::quotas::take(app, &wanted).await?;
+        match meter.wanted.take() {
+            Some(wanted) => cluster::quotas::take(app, &wanted).await?,
+            None => read = Some(primary::read(app, question.ask.token.digest(), question.from_primary).await?),
         }
     }
     Err(NoDecision::Crowded)
@@ -121,7 +129,7 @@ pub(crate) fn present(app: &App, text: &str) -> Presented {
     if let Ok(token) = WellFormed::parse(text, &app.config.token_prefix) {
         return Presented::WellFormed(app.pepper.digest(&token));
     }
-    let imported = text.len() <= LONGEST_FOREIGN && app.node.keyring().is_some_and(|keyring| keyring.has_imported());
+    let imported = text.len() <= LONGEST_FOREIGN && app.node.keyring().is_none_or(|keyring| keyring.has_imported());
     if imported { Presented::WellFormed(app.pepper.digest_of_foreign(text)) } else { Presented::Malformed }
 }
 
@@ -134,8 +142,11 @@ pub(crate) fn is_operator_token(app: &App, text: &str) -> bool {
 }
 
 /// The live operator key that this text is the token of.
-pub(crate) fn operator(app: &App, text: &str) -> Result<Option<(OperatorKeyId, OperatorGrants)>, NoDecision> {
-    let keyring = app.node.keyring().ok_or(NoDecision::NoMemory)?;
+pub(crate) async fn operator(app: &App, text: &str) -> Result<Option<(OperatorKeyId, OperatorGrants)>, NoDecision> {
     let Ok(token) = WellFormed::parse(text, &app.operator_prefix) else { return Ok(None) };
-    Ok(keyring.find_operator(&app.pepper.digest(&token)))
+    let digest = app.pepper.digest(&token);
+    if let Some(memory) = app.node.keyring() {
+        return Ok(memory.find_operator(&digest));
+    }
+    Ok(primary::read(app, Some(&digest), false).await?.find_operator(&digest))
 }

@@ -6,14 +6,16 @@ use tokio::sync::OnceCell;
 
 /// A database for one server, as a URL; `None` where the data directory has it.
 pub(super) async fn database() -> Option<String> {
+    let engine = std::env::var("PORTCULLIS_TEST_ENGINE").unwrap_or_default();
+    assert!(matches!(engine.as_str(), "" | "sqlite" | "postgres"), "PORTCULLIS_TEST_ENGINE is sqlite or postgres");
+    if engine == "postgres" { Some(postgres().await) } else { None }
+}
+
+/// A database of PostgreSQL, whatever the engine of the others.
+pub(super) async fn postgres() -> String {
     static MIGRATED: OnceCell<()> = OnceCell::const_new();
     const TEMPLATE: &str = "migrated";
 
-    let engine = std::env::var("PORTCULLIS_TEST_ENGINE").unwrap_or_default();
-    assert!(matches!(engine.as_str(), "" | "sqlite" | "postgres"), "PORTCULLIS_TEST_ENGINE is sqlite or postgres");
-    if engine != "postgres" {
-        return None;
-    }
     let server = tokio::task::spawn_blocking(Postgres::shared).await.unwrap();
     // A copy of a database that has all tables is made faster than the tables.
     MIGRATED
@@ -24,5 +26,5 @@ pub(super) async fn database() -> Option<String> {
             portcullis_server::migrate(&config).await.unwrap();
         })
         .await;
-    Some(tokio::task::spawn_blocking(|| server.copy_of(TEMPLATE)).await.unwrap())
+    tokio::task::spawn_blocking(|| server.copy_of(TEMPLATE)).await.unwrap()
 }

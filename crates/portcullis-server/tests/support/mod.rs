@@ -71,9 +71,50 @@ impl Server {
 
     /// A server with settings of its own, as the text of a configuration file.
     pub(crate) async fn with(settings: &str) -> Self {
+        Self::first(settings, engine::database().await).await
+    }
+
+    /// The first node on a PostgreSQL database of its own.
+    pub(crate) async fn node(settings: &str) -> Self {
+        Self::first(settings, Some(engine::postgres().await)).await
+    }
+
+    /// The first node on this database.
+    pub(crate) async fn on(settings: &str, database: &str) -> Self {
+        Self::first(settings, Some(database.to_owned())).await
+    }
+
+    /// Another node on the same database, with settings of its own.
+    pub(crate) async fn beside(&self, settings: &str) -> Self {
+        let data = TempDir::new().unwrap();
+        std::fs::create_dir(data.path().join("store")).unwrap();
+        std::fs::copy(self.data.path().join("store/pepper"), data.path().join("store/pepper")).unwrap();
+        let clock = Arc::clone(&self.clock);
+        let app = open(settings, &data, self.database.as_deref(), &clock).await;
+        let (address, stop, running) = run(app).await;
+        Self {
+            url: format!("http://{address}"),
+            address,
+            operator: self.operator.clone(),
+            admin: self.admin.clone(),
+            data,
+            settings: settings.to_owned(),
+            database: self.database.clone(),
+            clock,
+            client: self.client.clone(),
+            stop,
+            running,
+        }
+    }
+
+    /// The name of its database.
+    pub(crate) fn database(&self) -> &str {
+        self.database.as_deref().unwrap().rsplit('/').next().unwrap()
+    }
+
+    async fn first(settings: &str, database: Option<String>) -> Self {
         let data = TempDir::new().unwrap();
         let clock = Arc::new(AtomicI64::new(START));
-        let database = engine::database().await;
         let app = open(settings, &data, database.as_deref(), &clock).await;
         let first = FirstUser { email: "admin@example.com".to_owned(), name: Some("Admin".to_owned()), password: None };
         let first = setup::initialise(&app, first).await.unwrap();
@@ -149,6 +190,16 @@ impl Server {
     /// A request to a path of `/api/v1`, without a credential.
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}/api/v1{path}", self.url))
+    }
+
+    /// A GET of a path outside the API.
+    pub(crate) fn request_root(&self, path: &str) -> reqwest::RequestBuilder {
+        self.client.get(format!("{}{path}", self.url))
+    }
+
+    /// What is measured.
+    pub(crate) async fn op_metrics(&self) -> String {
+        self.send(self.request_root("/metrics").bearer_auth(&self.operator)).await.text
     }
 
     pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {

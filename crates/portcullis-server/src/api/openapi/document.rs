@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use http::StatusCode;
+use portcullis_api::envelope::Edit;
 use portcullis_api::problem::{CODES, FieldError, Problem};
 use portcullis_api::schema::{self, id_example, id_pattern};
 use portcullis_core::id::{ApiKeyId, BusinessId, LinkId, OperatorKeyId, RequestId, RoleId, SessionId, UserId};
@@ -155,7 +156,11 @@ impl Draft {
         let envelope = json!({
             "type": "object",
             "required": ["success", "data"],
-            "properties": {"success": {"type": "boolean", "enum": [true]}, "data": data},
+            "properties": {
+                "success": {"type": "boolean", "enum": [true]},
+                "data": data,
+                "edit": refer::<Edit>(&mut self.schemas),
+            },
         });
         self.answer_with(status, &name, envelope, &json!({"success": true, "data": T::example()}));
     }

@@ -10,6 +10,7 @@ use portcullis_api::catalogue::Catalogue;
 use portcullis_api::envelope::Done;
 use portcullis_api::limits::Limits;
 use portcullis_api::links::{AcceptedInvitation, Invitation, IssuedInvitation, PasswordLink};
+use portcullis_api::nodes::Nodes;
 use portcullis_api::operator_keys::{IssuedOperatorKey, OperatorKey};
 use portcullis_api::policies::Policy;
 use portcullis_api::sessions::{Session, SignedIn};
@@ -82,6 +83,7 @@ shown!(
     IssuedOperatorKey,
     Limits,
     Member,
+    Nodes,
     OperatorKey,
     PasswordLink,
     Policy,

@@ -105,7 +105,7 @@ pub(crate) async fn show(
 }
 
 async fn decide(app: &App, id: ApiKeyId, query: &Fields, address: Option<IpAddr>) -> Result<Answer, Error> {
-    let digest = app.node.keyring().and_then(|keyring| keyring.digest_of(id));
+    let digest = app.node.last_known().and_then(|keyring| keyring.digest_of(id));
     let business = query.text("business_id");
     let ask = Ask {
         // A key that ended so long ago that the memory has let go of it is like one that never was.
@@ -118,7 +118,7 @@ async fn decide(app: &App, id: ApiKeyId, query: &Fields, address: Option<IpAddr>
         address,
         user_management: query.is_ticked("account"),
     };
-    let question = Question { ask, surface: Surface::Own, charge: Charge::Nothing };
+    let question = Question { ask, surface: Surface::Own, charge: Charge::Nothing, from_primary: false };
     let answered = verify::check(app, &question, |decided| {
         let denial = decided.decision.denial;
         let rule = |rule: portcullis_api::verify::Explained| Rule {

@@ -62,7 +62,7 @@ pub(super) async fn businesses_of(app: &App, account: &Account) -> Result<Vec<Bu
 
 /// What an account's owner may do in at least one of their businesses.
 pub(super) fn held(app: &App, account: &Account) -> PermissionSet {
-    let keyring = app.node.keyring();
+    let keyring = app.node.last_known();
     let roles = keyring.iter().flat_map(|keyring| keyring.roles_of(account.user()));
     roles.fold(PermissionSet::EMPTY, |held, (_, role)| held.or(role))
 }

@@ -30,7 +30,7 @@ pub(crate) use import::import;
 pub(crate) use list::{list, list_of_business};
 pub(crate) use rotate::rotate;
 pub(crate) use shown::{Shown, shown};
-pub(crate) use unused::revoke_unused;
+pub(crate) use unused::{revoke_again, revoke_unused};
 pub(crate) use update::update;
 
 pub(crate) async fn show(app: &App, account: &Account, id: ApiKeyId) -> Result<ApiKey, Error> {

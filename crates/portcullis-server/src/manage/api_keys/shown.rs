@@ -24,7 +24,7 @@ pub(crate) struct Shown {
 pub(crate) async fn shown(app: &App, keys: Vec<ApiKey>) -> Result<Vec<Shown>, Error> {
     let ids: Vec<ApiKeyId> = keys.iter().map(|key| key.id).collect();
     let uses = usage::of_keys(app, &ids).await?;
-    let memory = app.node.keyring();
+    let memory = app.node.last_known();
     let rate = |key: &ApiKey| {
         let limits = memory.as_ref().and_then(|keyring| keyring.limits(Subject::Family(key.family)));
         limits.and_then(|limits| limits.rate).unwrap_or(app.config.rate)

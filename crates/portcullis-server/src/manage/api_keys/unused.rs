@@ -1,7 +1,8 @@
-//! Revoking what nobody uses, where a policy asks for it.
+//! Revoking what nobody asks to be revoked at this moment: what lies unused where a policy minds, and what was revoked before.
 
 use portcullis_api::api_keys::RevokeApiKey;
 use portcullis_core::audit::{Actor, Origin};
+use portcullis_core::id::{ApiKeyId, UserId};
 use portcullis_core::operator::OperatorGrant;
 use portcullis_core::scope::Caller;
 
@@ -29,14 +30,26 @@ pub(crate) async fn revoke_unused(app: &App) -> Result<usize, Error> {
                 break;
             }
             for (user, id) in keys {
-                let arrival = Caller::Arrival { user, invited_to: None };
-                let account = arrival.account(user, OperatorGrant::KeysWrite).ok_or(Error::NotFound)?;
-                let mut editing = Editing::begin_as(app, Actor::System, Origin::default()).await?;
-                end(&mut editing, &account, id, &RevokeApiKey { reason: Some(reason.clone()) }).await?;
-                editing.commit().await?;
+                revoke_by_rule(app, user, id, &reason).await?;
                 revoked += 1;
             }
         }
     }
     Ok(revoked)
+}
+
+/// Revokes again what a database that was set back has forgotten.
+pub(crate) async fn revoke_again(app: &App, keys: &[(UserId, ApiKeyId)]) -> Result<(), Error> {
+    for &(user, id) in keys {
+        revoke_by_rule(app, user, id, "Revoked before the database was set back to an earlier state.").await?;
+    }
+    Ok(())
+}
+
+async fn revoke_by_rule(app: &App, user: UserId, id: ApiKeyId, reason: &str) -> Result<(), Error> {
+    let arrival = Caller::Arrival { user, invited_to: None };
+    let account = arrival.account(user, OperatorGrant::KeysWrite).ok_or(Error::NotFound)?;
+    let mut editing = Editing::begin_as(app, Actor::System, Origin::default()).await?;
+    end(&mut editing, &account, id, &RevokeApiKey { reason: Some(reason.to_owned()) }).await?;
+    editing.commit().await
 }

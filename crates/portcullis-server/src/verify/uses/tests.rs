@@ -6,8 +6,8 @@ use portcullis_core::id::ApiKeyId;
 use tempfile::TempDir;
 
 use super::*;
-use crate::spool::{SHARDS, dedication};
 use crate::config::Config;
+use crate::spool::{SHARDS, dedication};
 use crate::store::Store;
 use crate::store::uses::{HourOfUse, Whose};
 

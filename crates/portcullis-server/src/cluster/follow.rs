@@ -1,0 +1,63 @@
+//! Following the log alone, on SQLite; and reading the whole state, which every node does at its start and when it has lost its place.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use portcullis_core::keyring::Keyring;
+use portcullis_core::permission::Catalogue;
+use portcullis_core::time::Timestamp;
+use tokio::sync::watch;
+
+use super::{PAGE, POLL, Reload};
+use crate::app::App;
+use crate::store::{Store, StoreError};
+
+pub(super) async fn load(
+    store: &Store,
+    catalogue: &Arc<Catalogue>,
+    now: Timestamp,
+) -> Result<(Keyring, i64), StoreError> {
+    let mut keyring = Keyring::new(Arc::clone(catalogue));
+    let seq = store
+        .snapshot(now, &mut |change| keyring.apply(change).map_err(|error| StoreError::Unreadable(error.to_string())))
+        .await?;
+    tracing::info!(keys = keyring.len(), seq, "read the whole state into memory");
+    Ok((keyring, seq))
+}
+
+/// Follows the log until the end is told.
+pub(super) async fn follow(app: Arc<App>, mut ended: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = app.node.nudge.notified() => {}
+            () = tokio::time::sleep(POLL) => {}
+            _ = ended.wait_for(|&ended| ended) => return,
+        }
+        let caught_up = catch_up(&app).await;
+        if let Err(error) = &caught_up {
+            tracing::error!(%error, "cannot follow the change log; trying again");
+        }
+        app.node.current.store(caught_up.is_ok(), Ordering::Relaxed);
+    }
+}
+
+async fn catch_up(app: &App) -> Result<(), StoreError> {
+    loop {
+        let (applied, head) = (app.node.applied(), app.store.head().await?);
+        app.node.head.store(head, Ordering::Relaxed);
+        if head == applied {
+            return Ok(());
+        }
+        let page = app.store.changes_after(applied, PAGE).await?;
+        let applied = if page.is_empty() {
+            Err(Reload(format!("the log no longer has what came after {applied}")))
+        } else {
+            app.node.apply(page)
+        };
+        if let Err(Reload(why)) = applied {
+            tracing::warn!(why, "reading the whole state anew");
+            let (keyring, seq) = load(&app.store, &app.catalogue, app.clock.now()).await?;
+            app.node.replace(keyring, seq);
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! One node among several: the loop that keeps its memory true and its lease alive.
+//!
+//! The order of the steps is the proof that a revoke is immediate. A grant that commits after an edit has looked who must be waited
+//! for polls after it, and so has the edit; whoever committed a grant before is waited for.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use portcullis_core::dice::Dice;
+use tokio::sync::watch;
+
+use super::lease::{end, waiters_patience};
+use super::mutants::Mutant;
+use super::reaper::Reaper;
+use super::{Node, PAGE, POLL, Peers, Reload, follow, wait};
+use crate::app::App;
+use crate::clock::since_boot;
+use crate::store::StoreError;
+use crate::store::changes::listen;
+use crate::store::leases::{LeaseRow, Line, Polled};
+
+/// So often in the time of a lease it is renewed.
+const RENEWALS: u64 = 5;
+/// After so long a listener is made anew: a connection that was cut without a word never says so.
+const LISTENING: Duration = Duration::from_mins(1);
+
+/// What the loop knows from one turn to the next.
+#[derive(Debug)]
+struct Member {
+    id: String,
+    line: Option<Line>,
+    /// Whether the row is there, as far as this node knows.
+    is_entered: bool,
+    renewed_at: Option<u64>,
+    acknowledged: i64,
+    incarnation: Option<String>,
+    reaper: Reaper,
+    /// Since when the database is seen to be one whose leases may be missing.
+    unsettled_since: Option<u64>,
+}
+
+/// Takes the first lease, and keeps it from then on.
+pub(super) async fn join(app: &Arc<App>, ended: &watch::Receiver<bool>) -> Result<(), StoreError> {
+    let mut member = Member {
+        id: new_id(app),
+        line: None,
+        is_entered: false,
+        renewed_at: None,
+        acknowledged: 0,
+        incarnation: None,
+        reaper: Reaper::default(),
+        unsettled_since: None,
+    };
+    member.turn(app, true).await?;
+    tokio::spawn(keep(Arc::clone(app), member, ended.clone()));
+    tokio::spawn(be_nudged(Arc::clone(app), ended.clone()));
+    tokio::spawn(wait::look(Arc::clone(app), ended.clone()));
+    Ok(())
+}
+
+async fn keep(app: Arc<App>, mut member: Member, mut ended: watch::Receiver<bool>) {
+    let renewal_us = app.config.cluster.lease_ms * 1_000 / RENEWALS;
+    loop {
+        tokio::select! {
+            () = app.node.nudge.notified() => {}
+            () = tokio::time::sleep(POLL) => {}
+            _ = ended.wait_for(|&ended| ended) => break,
+        }
+        let is_due = member.renewed_at.is_none_or(|at| since_boot() - at >= renewal_us);
+        if let Err(error) = member.turn(&app, is_due).await {
+            // The connection may be in the middle of something; the next turn begins with another.
+            member.line = None;
+            tracing::error!(%error, "cannot follow the change log; trying again, and without a lease when it ends");
+        }
+    }
+    app.node.lease.drop_it();
+    if let Some(line) = &mut member.line
+        && let Err(error) = within(&app, line.leave(&member.id)).await
+    {
+        tracing::warn!(%error, "cannot take back the lease; the next edit waits until it runs out");
+    }
+    app.node.board.left.send_replace(true);
+}
+
+/// Hears of new changes from the database, where it can.
+async fn be_nudged(app: Arc<App>, mut ended: watch::Receiver<bool>) {
+    loop {
+        let listening = listen(&app.config.database, || app.node.nudge.notify_one());
+        let heard = tokio::select! {
+            heard = tokio::time::timeout(LISTENING, listening) => heard,
+            _ = ended.wait_for(|&ended| ended) => return,
+        };
+        if let Ok(Err(error)) = heard {
+            tracing::debug!(%error, "cannot listen for changes; polling finds them");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+fn new_id(app: &App) -> String {
+    let mut bytes = [0; 10];
+    app.dice.fill(&mut bytes);
+    format!("node_{}", data_encoding::HEXLOWER.encode(&bytes))
+}
+
+/// A statement that does not come back is as good as a connection that was cut.
+async fn within<T>(app: &App, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(patience(app), work).await.unwrap_or_else(|_| {
+        Err(StoreError::Unreadable("the database does not answer in the time of a renewal".to_owned()))
+    })
+}
+
+pub(super) fn patience(app: &App) -> Duration {
+    Duration::from_millis((app.config.cluster.lease_ms / RENEWALS).max(200))
+}
+
+impl Member {
+    /// The steps, in their order. A turn that is not due to renew only follows.
+    async fn turn(&mut self, app: &App, is_due: bool) -> Result<(), StoreError> {
+        if app.node.is_rejoining() {
+            return Ok(());
+        }
+        let node = &app.node;
+        // 1. By the clock before anything is sent, so that the lease is over here before anybody there thinks that it is.
+        let ts = since_boot();
+        let mut line = match self.line.take() {
+            Some(line) => line,
+            None => within(app, Line::connect(&app.config.database, patience(app))).await?,
+        };
+        let mut early = None;
+        if node.makes(Mutant::PollBeforeGrant) {
+            early = Some(within(app, line.poll(node.applied(), PAGE)).await?);
+            tokio::time::sleep(POLL).await;
+        }
+        // 2. The grant, committed by itself.
+        if is_due {
+            self.renew(app, &mut line).await?;
+        }
+        // 3. and 4. After the grant has committed: what is beyond `applied`, and into the memory.
+        if node.makes(Mutant::AcknowledgeBeforeApply) {
+            let head = within(app, line.poll(node.applied(), PAGE)).await?.head;
+            within(app, line.acknowledge(&self.id, head)).await?;
+            tokio::time::sleep(POLL).await;
+        }
+        if !self.catch_up(app, &mut line, early).await? {
+            self.line = Some(line);
+            return Ok(());
+        }
+        // 5. Only now may it answer for longer.
+        if is_due {
+            let cluster = &app.config.cluster;
+            let (lease_us, slack_us) = (cluster.lease_ms * 1_000, cluster.slack_ms * 1_000);
+            let grace_us = cluster.stale_grace_ms * 1_000;
+            let until = match node.makes(Mutant::EndFromTheAnswer) {
+                true => since_boot() + lease_us + lease_us / 2,
+                false => end(ts, lease_us, slack_us) + grace_us,
+            };
+            node.lease.publish(until);
+            self.renewed_at = Some(ts);
+        }
+        // 6. And the others may be told.
+        if is_due || self.acknowledged != node.applied() {
+            self.acknowledged = node.applied();
+            within(app, line.acknowledge(&self.id, self.acknowledged)).await?;
+        }
+        if is_due {
+            self.look_around(app, &mut line).await?;
+        }
+        self.line = Some(line);
+        Ok(())
+    }
+
+    async fn renew(&mut self, app: &App, line: &mut Line) -> Result<(), StoreError> {
+        if self.is_entered && within(app, line.renew(&self.id, &app.public_url())).await? {
+            return Ok(());
+        }
+        if self.is_entered {
+            // Others do not wait for this node any more. It comes back as somebody else, so that nobody mistakes an old number for it.
+            app.node.lease.drop_it();
+            self.id = new_id(app);
+            self.is_entered = false;
+            tracing::warn!(node = %self.id, "the lease had run out and was taken away; going on with a new one");
+        }
+        let cluster = &app.config.cluster;
+        let row = LeaseRow {
+            node: self.id.clone(),
+            renewals: 1,
+            applied: app.node.applied(),
+            lasts_ms: i64::try_from(cluster.lease_ms + cluster.stale_grace_ms).unwrap_or(i64::MAX),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            address: app.public_url(),
+            joined_at: app.clock.now(),
+        };
+        within(app, line.join(&row)).await?;
+        self.is_entered = true;
+        Ok(())
+    }
+
+    /// Follows the log up to the head that its first look finds; `false` where the database is another than before, and what it has
+    /// forgotten must be told to it first.
+    async fn catch_up(&mut self, app: &App, line: &mut Line, mut early: Option<Polled>) -> Result<bool, StoreError> {
+        let mut wanted = None;
+        loop {
+            let polled = match early.take() {
+                Some(polled) => polled,
+                None => within(app, line.poll(app.node.applied(), PAGE)).await?,
+            };
+            let wanted = *wanted.get_or_insert(polled.head);
+            app.node.head.store(polled.head, Ordering::Relaxed);
+            if !polled.settled && self.unsettled_since.is_none() {
+                tracing::warn!(
+                    "the database was started anew: edits wait for a whole lease until those from before are over"
+                );
+            }
+            self.unsettled_since = (!polled.settled).then(|| self.unsettled_since.unwrap_or_else(since_boot));
+            let is_another = self.incarnation.as_ref().is_some_and(|known| *known != polled.incarnation);
+            self.incarnation = Some(polled.incarnation);
+            if is_another || polled.head < app.node.applied() {
+                return self.begin_anew(app, line).await;
+            }
+            let applied = if polled.changes.is_empty() && polled.head > app.node.applied() {
+                Err(Reload("the log no longer has what came after".to_owned()))
+            } else {
+                app.node.apply(polled.changes)
+            };
+            if let Err(Reload(why)) = applied {
+                tracing::warn!(why, "reading the whole state anew");
+                let (keyring, seq) = follow::load(&app.store, &app.catalogue, app.clock.now()).await?;
+                app.node.replace(keyring, seq);
+            }
+            if app.node.applied() >= wanted {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The database was restored, or is another: what this node remembers as revoked stays so.
+    async fn begin_anew(&mut self, app: &App, line: &mut Line) -> Result<bool, StoreError> {
+        app.node.lease.drop_it();
+        tracing::error!("the database has forgotten edits that this node knows, or is another: reading all of it anew");
+        let _ = within(app, line.leave(&self.id)).await;
+        (self.is_entered, self.renewed_at, self.id) = (false, None, new_id(app));
+        let (keyring, seq) = follow::load(&app.store, &app.catalogue, app.clock.now()).await?;
+        let forgotten: Vec<_> = match app.node.last_known() {
+            Some(known) => known.revoked().filter(|&(_, id)| keyring.is_live(id)).collect(),
+            None => Vec::new(),
+        };
+        if forgotten.is_empty() {
+            app.node.replace(keyring, seq);
+            app.node.nudge.notify_one();
+            return Ok(false);
+        }
+        tracing::error!(
+            keys = forgotten.len(),
+            "revoking again what the database has forgotten, before anybody is told yes"
+        );
+        app.node.forget(forgotten);
+        app.node.replace(keyring, seq);
+        Ok(false)
+    }
+
+    /// Once a renewal: who else is there, and who has stopped.
+    async fn look_around(&mut self, app: &App, line: &mut Line) -> Result<(), StoreError> {
+        let (leases, _) = within(app, line.leases()).await?;
+        let now = since_boot();
+        for (node, renewals) in self.reaper.look(&leases, now, app.node.makes(Mutant::ReapEarly)) {
+            if node != self.id && within(app, line.reap(&node, renewals)).await? {
+                app.metrics.reaped.inc();
+                tracing::warn!(node, "took away the lease of a node that has stopped");
+            }
+        }
+        if let Some(since) = self.unsettled_since {
+            let longest = leases.iter().map(|lease| lease.lasts_ms).max().unwrap_or(0);
+            let own = app.config.cluster.lease_ms + app.config.cluster.stale_grace_ms;
+            let longest = u64::try_from(longest).unwrap_or(0).max(own) * 1_000;
+            if now - since >= waiters_patience(longest, 0) {
+                within(app, line.settle()).await?;
+            }
+        }
+        let seen: Vec<_> = leases.into_iter().map(|lease| (self.reaper.seen_at(&lease.node), lease)).collect();
+        let peers = Peers { own: self.id.clone(), seen: seen.into_iter().map(|(at, lease)| (lease, at)).collect() };
+        app.node.meet(peers);
+        Ok(())
+    }
+}
+
+impl Node {
+    fn meet(&self, peers: Peers) {
+        self.peer_count.store(u32::try_from(peers.seen.len()).unwrap_or(1), Ordering::Relaxed);
+        *self.peers.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = peers;
+    }
+
+    fn forget(&self, keys: Vec<(portcullis_core::id::UserId, portcullis_core::id::ApiKeyId)>) {
+        *self.forgotten.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = keys;
+        self.board.rejoining.store(true, Ordering::Release);
+        self.has_forgotten.notify_one();
+    }
+}

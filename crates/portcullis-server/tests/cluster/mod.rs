@@ -1,0 +1,3 @@
+//! Several nodes on one PostgreSQL: what one of them changes is so on all of them.
+
+mod leases;
