@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, RequestIds, SystemDice};
 use crate::cluster::Node;
+use crate::cluster::redis::{NoRedis, Shared};
 use crate::config::{Config, QuotaMode};
 use crate::manage::attempts::Attempts;
 use crate::manage::idempotency::InFlight;
@@ -44,6 +45,8 @@ pub struct App {
     /// What outlives the process: windows, parts of quotas, counts.
     pub(crate) arena: Arc<Arena>,
     pub(crate) limiter: Limiter,
+    /// Windows that several nodes share; `None` where each node has its own.
+    pub(crate) shared: Option<Shared>,
     pub(crate) quotas: Quotas,
     /// Held by whoever moves a part of a quota from the database or back.
     pub(crate) quota_turn: tokio::sync::Mutex<()>,
@@ -72,6 +75,8 @@ pub enum StartError {
     Pepper(#[from] PepperError),
     #[error(transparent)]
     Spool(#[from] OpenSpoolError),
+    #[error(transparent)]
+    Redis(#[from] NoRedis),
     #[error("cannot read the database: {0}")]
     Load(#[from] StoreError),
 }
@@ -96,6 +101,7 @@ impl App {
             cursor_key: pepper.derive("cursor"),
             operator_prefix: TokenPrefix::operator(),
             request_ids: RequestIds::new(&dice),
+            shared: config.redis.as_ref().map(Shared::new).transpose()?,
             limiter: Limiter::new(Arc::clone(&arena), &of(Use::Windows)),
             quotas: Quotas::new(Arc::clone(&arena), &of(Use::Quotas), config.quotas == QuotaMode::Exact),
             quota_turn: tokio::sync::Mutex::default(),
@@ -120,6 +126,7 @@ impl App {
             node,
         });
         crate::cluster::join(&app, &app.ended.subscribe()).await?;
+        tokio::spawn(crate::cluster::redis::keep(Arc::clone(&app), app.ended.subscribe()));
         tokio::spawn(crate::jobs::prune::run(Arc::clone(&app), app.ended.subscribe()));
         tokio::spawn(crate::jobs::write_uses::run(Arc::clone(&app), app.ended.subscribe()));
         tokio::spawn(crate::jobs::sign_head::run(Arc::clone(&app), app.ended.subscribe()));

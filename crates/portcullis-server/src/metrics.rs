@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::App;
 use crate::cluster::Receipt;
+use crate::cluster::redis::Shared;
 
 /// Where a request is decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -149,6 +150,7 @@ struct State {
     lag: Gauge,
     lease_remaining: Gauge<f64, AtomicU64>,
     nodes: Gauge,
+    redis_up: Gauge,
     limits_in_use: Gauge,
     counted_in: Gauge,
     unwritten: Gauge,
@@ -255,6 +257,11 @@ impl State {
         gauge("change_applied", "The number of the last edit that this node has in memory", &self.applied);
         gauge("change_lag", "How many edits there are that this node does not have in memory", &self.lag);
         gauge("nodes", "Nodes with a lease on this database, as this one sees it", &self.nodes);
+        gauge(
+            "redis_up",
+            "Whether the windows that nodes share can be asked; 0 also where none are set",
+            &self.redis_up,
+        );
         gauge("limits_in_use", "Keys, users and businesses with a request in their windows", &self.limits_in_use);
         gauge("uses_counted_in", "Keys, users and businesses counted in this hour", &self.counted_in);
         gauge("uses_unwritten", "Blocks of counts that the database has not heard of", &self.unwritten);
@@ -318,6 +325,7 @@ impl Metrics {
         state.applied.set(now.applied);
         state.lag.set(app.node.lag());
         state.nodes.set(app.node.peer_count().into());
+        state.redis_up.set(app.shared.as_ref().is_some_and(Shared::is_up).into());
         let remaining = app.node.lease_remaining(&app.store);
         state.lease_remaining.set(remaining.map_or(f64::INFINITY, |remaining| remaining.as_secs_f64()));
         state.limits_in_use.set(now.limits_in_use);

@@ -52,6 +52,12 @@ impl Redis {
         wait_for(self.port, &log);
     }
 
+    /// Has the server on this port answer nobody for so long.
+    pub fn pause(port: u16, time: std::time::Duration) {
+        let cli = find("redis-cli", &[], "redis-tools");
+        run(&[&cli, "-p", &port.to_string(), "CLIENT", "PAUSE", &time.as_millis().to_string(), "ALL"]);
+    }
+
     /// What `redis-cli` prints of a command.
     pub fn ask(&self, command: &[&str]) -> String {
         let (cli, port) = (find("redis-cli", &[], "redis-tools"), self.port.to_string());

@@ -11,6 +11,7 @@ mod mutants;
 pub(crate) mod primary;
 pub(crate) mod quotas;
 mod reaper;
+pub(crate) mod redis;
 mod sync;
 mod wait;
 

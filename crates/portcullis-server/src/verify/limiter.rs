@@ -23,14 +23,14 @@ const MOST_WINDOWS: usize = 2 + MOST_LIMITS;
 
 /// The windows of one subject.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Windows {
-    pub(super) subject: Subject,
+pub(crate) struct Windows {
+    pub(crate) subject: Subject,
     list: [Window; MOST_WINDOWS],
     count: usize,
 }
 
 impl Windows {
-    pub(super) fn of(subject: Subject, windows: impl IntoIterator<Item = Window>) -> Self {
+    pub(crate) fn of(subject: Subject, windows: impl IntoIterator<Item = Window>) -> Self {
         let mut list = [Window { limit: 0, millis: 0 }; MOST_WINDOWS];
         let mut count = 0;
         for (place, window) in list.iter_mut().zip(windows) {
@@ -40,11 +40,17 @@ impl Windows {
         Self { subject, list, count }
     }
 
-    fn list(&self) -> &[Window] {
+    pub(crate) fn list(&self) -> &[Window] {
         self.list.get(..self.count).unwrap_or(&[])
     }
 
-    fn longest_millis(&self) -> u32 {
+    /// What one of so many nodes may let in by itself.
+    pub(super) fn part(&self, nodes: u32) -> Self {
+        let part = |window: &Window| Window { limit: (window.limit / nodes.max(1)).max(1), ..*window };
+        Self::of(self.subject, self.list().iter().map(part))
+    }
+
+    pub(super) fn longest_millis(&self) -> u32 {
         self.list().iter().map(|window| window.millis).max().unwrap_or(0)
     }
 }
@@ -79,6 +85,19 @@ impl Standing {
     }
 }
 
+/// How the tightest of these looks stands.
+pub(super) fn tightest(all: &[Windows], looks: &[Vec<Look>], charge: Charge) -> Option<Standing> {
+    let each = all.iter().zip(looks).enumerate().flat_map(|(subject, (windows, looks))| {
+        let placed = windows.list().iter().zip(looks).enumerate();
+        placed.map(move |(place, (&window, &look))| Standing::new(window, look, charge.charged(), (subject, place)))
+    });
+    let mut tightest = each.reduce(|known, other| if other.order() < known.order() { other } else { known })?;
+    if tightest.fit == Fit::Now {
+        tightest.remaining = tightest.remaining.saturating_sub(charge.charged());
+    }
+    Some(tightest)
+}
+
 /// What is charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Charge {
@@ -88,14 +107,14 @@ pub(crate) enum Charge {
 }
 
 impl Charge {
-    pub(super) const fn asked(self) -> u32 {
+    pub(crate) const fn asked(self) -> u32 {
         match self {
             Self::Nothing => 1,
             Self::Cost(cost) => cost,
         }
     }
 
-    pub(super) const fn charged(self) -> u32 {
+    pub(crate) const fn charged(self) -> u32 {
         match self {
             Self::Nothing => 0,
             Self::Cost(cost) => cost,

@@ -12,6 +12,7 @@ use portcullis_core::window::{Fit, Window};
 use super::limiter::{self, Charge, Windows};
 use super::quotas::{self, Answer, Wanted};
 use crate::app::App;
+use crate::cluster::redis::Seen;
 
 /// What a request falls under, in the order of [`limiter::Standing`]'s places.
 type Subjects = [Option<Subject>; 3];
@@ -28,6 +29,10 @@ pub(super) struct Meter<'a> {
     quota: Option<quotas::Standing>,
     /// What must be taken from the database before a decision can be made.
     pub(super) wanted: Option<Wanted>,
+    /// What must be asked of the windows that all nodes share, before a decision can be made.
+    asks: Option<Vec<Windows>>,
+    /// What they said; `None` in it is that they cannot be asked.
+    shared: Option<Option<Seen>>,
 }
 
 /// How the limits of a live key stand after a request.
@@ -55,7 +60,30 @@ pub(crate) struct Policy {
 
 impl<'a> Meter<'a> {
     pub(super) fn new(app: &'a App, charge: Charge, now: Timestamp) -> Self {
-        Self { app, charge, now, subjects: [None; 3], admitted: None, windows: None, quota: None, wanted: None }
+        Self {
+            app,
+            charge,
+            now,
+            subjects: [None; 3],
+            admitted: None,
+            windows: None,
+            quota: None,
+            wanted: None,
+            asks: None,
+            shared: None,
+        }
+    }
+
+    /// Whether the decision that was just made must be made again, with what is asked for in between.
+    pub(super) const fn is_undecided(&self) -> bool {
+        self.wanted.is_some() || self.asks.is_some()
+    }
+
+    /// Asks the windows that all nodes share, where they have to be.
+    pub(super) async fn ask_shared(&mut self) -> bool {
+        let (Some(asks), Some(shared)) = (self.asks.take(), &self.app.shared) else { return false };
+        self.shared = Some(shared.ask(&asks, self.charge).await);
+        true
     }
 
     /// The tightest of all limits that were asked.
@@ -126,6 +154,7 @@ impl<'a> Meter<'a> {
         let [user, business] = others.map(|subject| subject.filter(|&subject| keyring.limits(subject).is_some()));
         self.subjects = [Some(family), user, business];
         let rate = self.app.config.rate;
+        let is_alone = self.app.shared.is_none();
         let of = |subject: Subject| Windows::of(subject, windows(subject, keyring.limits(subject), rate));
         let mut all = [of(family); 3];
         let mut count = 1;
@@ -134,7 +163,14 @@ impl<'a> Meter<'a> {
             count += 1;
         }
         let all = all.get(..count).unwrap_or(&[]);
-        self.windows = self.app.limiter.ask(all, self.charge, self.now, &self.app.clock);
+        if is_alone {
+            self.windows = self.app.limiter.ask(all, self.charge, self.now, &self.app.clock);
+        } else if let Some(seen) = self.shared.take() {
+            self.windows = self.share(all, seen.as_ref());
+        } else {
+            self.asks = Some(all.to_vec());
+            return Ok(());
+        }
         let denial = match self.windows.map(|standing| standing.fit) {
             None | Some(Fit::Now) => return Ok(()),
             Some(Fit::After(_)) => Denial::RateLimited,
@@ -145,6 +181,23 @@ impl<'a> Meter<'a> {
             self.quota = Some(standing);
         }
         Err(denial)
+    }
+
+    /// What the windows say that all nodes share, and this node's own part of them: while they cannot be asked, and for as long after
+    /// that as they may not know what was let in meanwhile.
+    fn share(&self, all: &[Windows], seen: Option<&Seen>) -> Option<limiter::Standing> {
+        let own = |all: &[Windows], charge| self.app.limiter.ask(all, charge, self.now, &self.app.clock);
+        let part = || all.iter().map(|windows| windows.part(self.app.node.peer_count())).collect::<Vec<_>>();
+        let Some(seen) = seen else { return own(&part(), self.charge) };
+        let shared = limiter::tightest(all, &seen.looks, self.charge)?;
+        if shared.fit != Fit::Now {
+            return Some(shared);
+        }
+        let longest = all.iter().map(Windows::longest_millis).max().unwrap_or(0);
+        let is_new = self.now < seen.back_at.plus_millis(longest.into());
+        // What is let in is noted here too, so that this node knows its part if they are lost.
+        let own = own(&if is_new { part() } else { all.to_vec() }, self.charge);
+        own.filter(|own| is_new && own.fit != Fit::Now).or(Some(shared))
     }
 
     /// The quotas of all that the request falls under.
@@ -166,14 +219,17 @@ impl decision::Meter for Meter<'_> {
             return admitted;
         }
         let admitted = self.admit_now(key, concerned);
-        self.admitted = Some(admitted);
+        if self.asks.is_none() {
+            self.admitted = Some(admitted);
+        }
         admitted
     }
 
     fn spend(&mut self, key: &Key<'_>, _: Option<BusinessId>) -> Result<(), Denial> {
         let all = self.quotas(key.keyring());
         self.wanted = None;
-        if all.is_empty() {
+        // As long as the windows have not said yes, nothing is spent.
+        if all.is_empty() || self.asks.is_some() {
             return Ok(());
         }
         match self.app.quotas.ask(&all, self.charge, self.now) {

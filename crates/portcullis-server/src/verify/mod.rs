@@ -91,11 +91,14 @@ pub(crate) async fn check<T>(
             let memory = if question.from_primary { None } else { app.node.keyring() };
             if let Some(keyring) = memory.as_deref().or(read.as_ref()) {
                 let decision = decide(keyring, &question.ask, now, &mut meter);
-                if meter.wanted.is_none() {
+                if !meter.is_undecided() {
                     count(app, question, &decision, now);
                     return Ok(answer(&Decided { decision: &decision, ask: &question.ask, now, meter: &meter, app }));
                 }
             }
+        }
+        if meter.ask_shared().await {
+            continue;
         }
         match meter.wanted.take() {
             Some(wanted) => cluster::quotas::take(app, &wanted).await?,
