@@ -55,6 +55,8 @@ actions! {
     InvitationCreated = "invitation.created";
     InvitationRevoked = "invitation.revoked";
     InvitationAccepted = "invitation.accepted";
+    /// A backup was put into an empty store, and is the state from now on.
+    StoreRestored = "store.restored";
     /// Somebody known asked for what they may not.
     CallRefused = "call.refused";
 }

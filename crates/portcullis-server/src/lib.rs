@@ -32,7 +32,7 @@ mod store;
 mod verify;
 
 pub use app::{App, StartError};
-pub use manage::{audit, setup};
+pub use manage::{audit, setup, transfer};
 pub use routes::openapi;
 pub use running::{Bound, bind};
 pub use secrets::PepperError;

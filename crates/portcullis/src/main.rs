@@ -1,8 +1,10 @@
 //! The `portcullis` binary: the server, and commands that are one HTTP call each.
 
 mod audit;
+mod backup;
 mod businesses;
 mod client;
+mod copy;
 mod failure;
 mod init;
 mod keys;
@@ -106,6 +108,12 @@ enum Command {
     },
     /// Bring the schema of the database up to date
     Migrate(migrate::Args),
+    /// Copy a store that no server runs on into an empty database, e.g. from SQLite to PostgreSQL
+    Copy(copy::Args),
+    /// Write the whole store into a file, also while servers run on it
+    Backup(backup::Args),
+    /// Put a backup into an empty database
+    Restore(backup::RestoreArgs),
     /// Show what the token in PORTCULLIS_TOKEN is and may do
     Whoami {
         #[command(flatten)]
@@ -129,6 +137,9 @@ async fn main() -> ExitCode {
         Command::Usage { ask, args } => limits::usage(&ask, args).await,
         Command::Audit { command } => audit::run(command).await,
         Command::Nodes { ask } => nodes::run(&ask).await,
+        Command::Copy(args) => copy::run(args).await,
+        Command::Backup(args) => backup::run(args).await,
+        Command::Restore(args) => backup::restore(args).await,
         Command::Migrate(args) => migrate::run(args).await,
         Command::Whoami { ask } => whoami::run(&ask).await,
         Command::Openapi => output::text(&portcullis_server::openapi()),

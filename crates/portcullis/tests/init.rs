@@ -53,7 +53,7 @@ fn what_cannot_be_is_refused_and_leaves_an_empty_store() {
     printed(&no_address, 5);
     assert!(String::from_utf8_lossy(&no_address.stderr).contains("e-mail"));
     printed(&portcullis(&["init", "--email", "ann@example.com"]).output().unwrap(), 2);
-    printed(&portcullis(&["init", "--database-url", "postgres://x/y", "--email", "a@b"]).output().unwrap(), 2);
+    printed(&portcullis(&["init", "--database-url", "mysql://x/y", "--email", "a@b"]).output().unwrap(), 2);
     printed(&with_password("correct horse battery", "ann@example.com"), 0);
 }
 

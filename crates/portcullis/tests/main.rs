@@ -9,3 +9,4 @@ mod init;
 mod quickstart;
 mod secrets;
 mod support;
+mod transfer;

@@ -12,8 +12,8 @@ use super::paging::Listing;
 use crate::app::{App, StartError};
 use crate::config::Config;
 use crate::error::Error;
-use crate::store::Store;
 use crate::store::audit::AuditFilter;
+use crate::store::{Store, StoreError};
 
 /// How many events are read at a time on a walk.
 const STEP: i64 = 1_000;
@@ -68,9 +68,17 @@ pub(crate) async fn list(
 /// its hash, to `each`, until that says stop. Returns how many fit, or the first that does not.
 pub async fn walk(
     config: &Config,
-    mut each: impl FnMut(&ChainedEvent, &[u8; 32]) -> ControlFlow<()>,
+    each: impl FnMut(&ChainedEvent, &[u8; 32]) -> ControlFlow<()>,
 ) -> Result<Result<i64, Broken>, StartError> {
     let store = Store::open_to_read(config).await?;
+    Ok(walk_store(&store, each).await?)
+}
+
+/// Like [`walk`], of a store that is open.
+pub(super) async fn walk_store(
+    store: &Store,
+    mut each: impl FnMut(&ChainedEvent, &[u8; 32]) -> ControlFlow<()>,
+) -> Result<Result<i64, Broken>, StoreError> {
     let (mut last, mut before) = (0, CHAIN_START);
     loop {
         let step = store.audit_chain(last, STEP).await?;

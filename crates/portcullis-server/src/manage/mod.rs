@@ -24,6 +24,7 @@ pub(crate) mod roles;
 pub(crate) mod sessions;
 pub mod setup;
 pub(crate) mod text;
+pub mod transfer;
 pub(crate) mod usage;
 pub(crate) mod users;
 

@@ -26,6 +26,7 @@ pub(crate) mod roles;
 mod rows;
 pub(crate) mod sessions;
 pub(crate) mod snapshot;
+pub(crate) mod tables;
 pub(crate) mod users;
 pub(crate) mod uses;
 
@@ -140,6 +141,12 @@ pub enum OpenError {
         "the schema of the database {path} is {found}, and this program's {own}: run `portcullis migrate`, or leave `migrate_at_start` on"
     )]
     Older { path: String, found: i64, own: i64 },
+    #[error(
+        "a copy or a restore into this database was begun and not finished: run it again, or begin with an empty one"
+    )]
+    Unfinished,
+    #[error("cannot read the database: {0}")]
+    Read(#[from] StoreError),
     #[error("`database_url`: {0}")]
     Url(String),
     #[error("cannot reach PostgreSQL at {at}: {cause}")]
@@ -157,6 +164,24 @@ pub enum OpenError {
 impl Store {
     /// Opens the database that the settings name, makes it where that is asked of a directory, and brings it up to date.
     pub(crate) async fn open(config: &Config) -> Result<Self, OpenError> {
+        let store = Self::open_for_copy(config).await?;
+        if store.is_unfinished().await? {
+            return Err(OpenError::Unfinished);
+        }
+        Ok(store)
+    }
+
+    /// Opens a store that no server runs on, to read it.
+    pub(crate) async fn open_idle(config: &Config) -> Result<Self, OpenError> {
+        let mut store = Self::open_to_read(config).await?;
+        if config.database.url.is_none() {
+            store._lock = Some(sqlite::take_directory(&config.data)?);
+        }
+        Ok(store)
+    }
+
+    /// Like [`Store::open`], also where rows are still on their way.
+    pub(crate) async fn open_for_copy(config: &Config) -> Result<Self, OpenError> {
         match &config.database.url {
             Some(_) => postgres::open(config).await,
             None => sqlite::open(&config.data).await,

@@ -104,7 +104,7 @@ impl KeyRow {
 
 impl Store {
     /// One state of the database, for several reads: whatever is committed meanwhile is not seen.
-    async fn view(&self) -> Result<Transaction, StoreError> {
+    pub(super) async fn view(&self) -> Result<Transaction, StoreError> {
         const BEGIN: &str = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
         Ok(match &self.reader {
             // The first read fixes what all the others see.
