@@ -75,7 +75,7 @@ pub async fn walk(
 }
 
 /// Like [`walk`], of a store that is open.
-pub(super) async fn walk_store(
+pub(crate) async fn walk_store(
     store: &Store,
     mut each: impl FnMut(&ChainedEvent, &[u8; 32]) -> ControlFlow<()>,
 ) -> Result<Result<i64, Broken>, StoreError> {

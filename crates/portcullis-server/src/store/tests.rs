@@ -4,7 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
 
-use super::{Engine, OpenError, Store, sqlite};
+use super::tables::{Kind, TABLES};
+use super::{Engine, OpenError, Store, on, sqlite};
+use crate::config::{Config, SecretUrl};
+use portcullis_engines::Postgres;
 
 async fn open() -> (TempDir, Store) {
     let directory = TempDir::new().unwrap();
@@ -12,10 +15,25 @@ async fn open() -> (TempDir, Store) {
     (directory, store)
 }
 
+/// A store on PostgreSQL, with the settings that name it.
+async fn on_postgres() -> (TempDir, Store, Config) {
+    let directory = TempDir::new().unwrap();
+    let mut config = Config::read("", std::iter::empty()).unwrap();
+    config.data = directory.path().join("store");
+    config.database.url = Some(SecretUrl::new(Postgres::shared().database()));
+    let store = Store::open(&config).await.unwrap();
+    (directory, store, config)
+}
+
+/// A store on each engine.
+async fn on_both() -> [(TempDir, Store); 2] {
+    let (directory, store, _) = on_postgres().await;
+    [open().await, (directory, store)]
+}
+
 /// Runs statements that no code of ours has, and returns the database's words where it refuses.
 async fn run(store: &Store, sql: &'static str) -> Result<(), String> {
-    let Engine::Sqlite(pool) = &store.writer else { panic!("this is about SQLite") };
-    sqlx::raw_sql(sql).execute(pool).await.map(|_| ()).map_err(|error| error.to_string())
+    on!(&store.writer, |pool| sqlx::raw_sql(sql).execute(pool).await.map(drop).map_err(|error| error.to_string()))
 }
 
 async fn ask<T>(store: &Store, sql: &'static str) -> T
@@ -30,34 +48,36 @@ const ROWS: &str = "
     INSERT INTO users VALUES ('usr_1', 'a@b', 'a@b', 'A', NULL, FALSE, 1, NULL);
     INSERT INTO api_keys (id, family_id, user_id, name, environment, prefix, hint, digest, pepper_version, unrestricted,
         user_management, allowed_ips, created_at, revoked_at)
-        VALUES ('key_1', 'fam_1', 'usr_1', 'A', 'live', 'ak_live_', 'abcd', X'00', 1, TRUE, FALSE, '[]', 1, 2);
-    INSERT INTO operator_keys VALUES ('opk_1', 'A', 'abcd', X'00', 1, '[]', 1, 2);
+        VALUES ('key_1', 'fam_1', 'usr_1', 'A', 'live', 'ak_live_', 'abcd', '\\x00', 1, TRUE, FALSE, '[]', 1, 2);
+    INSERT INTO operator_keys VALUES ('opk_1', 'A', 'abcd', '\\x00', 1, '[]', 1, 2);
     INSERT INTO audit_events (number, hash, id, at, action, actor_kind, target_id)
-        VALUES (1, X'00', 'evt_1', 1, 'a.b', 'setup', 'usr_1');";
+        VALUES (1, '\\x00', 'evt_1', 1, 'a.b', 'setup', 'usr_1');";
 
 #[tokio::test]
 async fn attack_32_no_statement_brings_a_revoked_key_back() {
-    let (_directory, store) = open().await;
-    run(&store, ROWS).await.unwrap();
-    for sql in [
-        "UPDATE api_keys SET revoked_at = NULL",
-        "UPDATE api_keys SET revoked_at = 3, name = 'B'",
-        "UPDATE operator_keys SET revoked_at = NULL",
-        "DELETE FROM api_keys",
-    ] {
-        let refusal = run(&store, sql).await.unwrap_err();
-        assert!(refusal.contains("revoked"), "{sql}: {refusal}");
+    for (_directory, store) in on_both().await {
+        run(&store, ROWS).await.unwrap();
+        for sql in [
+            "UPDATE api_keys SET revoked_at = NULL",
+            "UPDATE api_keys SET revoked_at = 3, name = 'B'",
+            "UPDATE operator_keys SET revoked_at = NULL",
+            "DELETE FROM api_keys",
+        ] {
+            let refusal = run(&store, sql).await.unwrap_err();
+            assert!(refusal.contains("revoked"), "{sql}: {refusal}");
+        }
+        run(&store, "UPDATE api_keys SET name = 'B'").await.unwrap();
     }
-    run(&store, "UPDATE api_keys SET name = 'B'").await.unwrap();
 }
 
 #[tokio::test]
 async fn attack_52_no_statement_changes_an_audit_event() {
-    let (_directory, store) = open().await;
-    run(&store, ROWS).await.unwrap();
-    for sql in ["UPDATE audit_events SET action = 'c.d'", "DELETE FROM audit_events"] {
-        let refusal = run(&store, sql).await.unwrap_err();
-        assert!(refusal.contains("never"), "{sql}: {refusal}");
+    for (_directory, store) in on_both().await {
+        run(&store, ROWS).await.unwrap();
+        for sql in ["UPDATE audit_events SET action = 'c.d'", "DELETE FROM audit_events"] {
+            let refusal = run(&store, sql).await.unwrap_err();
+            assert!(refusal.contains("never"), "{sql}: {refusal}");
+        }
     }
 }
 
@@ -102,12 +122,13 @@ async fn nobody_else_can_read_the_files() {
 
 #[tokio::test]
 async fn an_edit_that_is_not_committed_never_was() {
-    let (_directory, store) = open().await;
-    let mut edit = store.edit().await.unwrap();
-    edit.insert_fact("a", "b").await.unwrap();
-    drop(edit);
-    let mut edit = store.edit().await.unwrap();
-    assert_eq!(edit.fact("a").await.unwrap(), None);
+    for (_directory, store) in on_both().await {
+        let mut edit = store.edit().await.unwrap();
+        edit.insert_fact("a", "b").await.unwrap();
+        drop(edit);
+        let mut edit = store.edit().await.unwrap();
+        assert_eq!(edit.fact("a").await.unwrap(), None);
+    }
 }
 
 /// The number of the log grows by one with each edit, and its rows come back in order, whole edits at a time.
@@ -117,26 +138,27 @@ async fn the_log_is_read_in_whole_edits() {
     use portcullis_core::id::BusinessId;
     use portcullis_core::time::Timestamp;
 
-    let (_directory, store) = open().await;
-    let change = |n| Change::BusinessSet(BusinessState { id: BusinessId::from_bytes([n; 16]), disabled: false });
-    for (seq, rows) in [(1, 1), (2, 3), (3, 2)] {
+    for (_directory, store) in on_both().await {
+        let change = |n| Change::BusinessSet(BusinessState { id: BusinessId::from_bytes([n; 16]), disabled: false });
+        for (seq, rows) in [(1, 1), (2, 3), (3, 2)] {
+            let mut edit = store.edit().await.unwrap();
+            let changes: Vec<_> = (0..rows).map(change).collect();
+            assert_eq!(edit.log_changes(&changes, Timestamp::from_millis(seq)).await.unwrap(), seq);
+            edit.commit().await.unwrap();
+        }
+        assert_eq!(store.head().await.unwrap(), 3);
+        let numbers = async |after, most| -> Vec<i64> {
+            store.changes_after(after, most).await.unwrap().iter().map(|change| change.seq).collect()
+        };
+        assert_eq!(numbers(0, 100).await, [1, 2, 2, 2, 3, 3]);
+        assert_eq!(numbers(0, 2).await, [1, 2, 2, 2], "the second edit is not cut in two");
+        assert_eq!(numbers(2, 1).await, [3, 3]);
+        assert_eq!(numbers(3, 1).await, [0; 0]);
         let mut edit = store.edit().await.unwrap();
-        let changes: Vec<_> = (0..rows).map(change).collect();
-        assert_eq!(edit.log_changes(&changes, Timestamp::from_millis(seq)).await.unwrap(), seq);
+        assert_eq!(edit.prune_changes(Timestamp::from_millis(3)).await.unwrap(), 4);
         edit.commit().await.unwrap();
+        assert_eq!(numbers(0, 100).await, [3, 3]);
     }
-    assert_eq!(store.head().await.unwrap(), 3);
-    let numbers = async |after, most| -> Vec<i64> {
-        store.changes_after(after, most).await.unwrap().iter().map(|change| change.seq).collect()
-    };
-    assert_eq!(numbers(0, 100).await, [1, 2, 2, 2, 3, 3]);
-    assert_eq!(numbers(0, 2).await, [1, 2, 2, 2], "the second edit is not cut in two");
-    assert_eq!(numbers(2, 1).await, [3, 3]);
-    assert_eq!(numbers(3, 1).await, [0; 0]);
-    let mut edit = store.edit().await.unwrap();
-    assert_eq!(edit.prune_changes(Timestamp::from_millis(3)).await.unwrap(), 4);
-    edit.commit().await.unwrap();
-    assert_eq!(numbers(0, 100).await, [3, 3]);
 }
 
 /// Past the triggers, as somebody with the file in hands would: every change of every column is found, and named.
@@ -159,33 +181,105 @@ async fn attack_52_an_audit_row_that_was_changed_taken_out_or_moved_is_named() {
         ("UPDATE audit_events SET request_id = 'req_y' WHERE number = 4", 4),
         ("UPDATE audit_events SET before_json = '{}' WHERE number = 4", 4),
         ("UPDATE audit_events SET after_json = '{\"n\": 4}' WHERE number = 4", 4),
-        ("UPDATE audit_events SET hash = zeroblob(32) WHERE number = 4", 4),
+        ("UPDATE audit_events SET hash = (SELECT hash FROM audit_events WHERE number = 5) WHERE number = 4", 4),
         ("DELETE FROM audit_events WHERE number = 3", 4),
         ("UPDATE audit_events SET number = 9 WHERE number = 3", 4),
         ("UPDATE audit_events SET number = -number; UPDATE audit_events SET number = 7 + number", 1),
     ] {
-        let (_directory, store) = open().await;
-        let mut edit = store.edit().await.unwrap();
-        for n in 1..=6 {
-            let event = AuditEvent {
-                action: AuditAction::UserDisabled,
-                target: format!("usr_{n}"),
-                user: None,
-                business: None,
-                before: None,
-                after: Some(serde_json::json!({"n": n})),
-            };
-            let (id, at) = (AuditEventId::from_bytes([n; 16]), Timestamp::from_millis(n.into()));
-            edit.insert_audit_event(id, at, &Actor::Setup, &Origin::default(), &event).await.unwrap();
+        for (_directory, store) in on_both().await {
+            let mut edit = store.edit().await.unwrap();
+            for n in 1..=6 {
+                let event = AuditEvent {
+                    action: AuditAction::UserDisabled,
+                    target: format!("usr_{n}"),
+                    user: None,
+                    business: None,
+                    before: None,
+                    after: Some(serde_json::json!({"n": n})),
+                };
+                let (id, at) = (AuditEventId::from_bytes([n; 16]), Timestamp::from_millis(n.into()));
+                edit.insert_audit_event(id, at, &Actor::Setup, &Origin::default(), &event).await.unwrap();
+            }
+            edit.commit().await.unwrap();
+            let go_on = |_: &_, _: &_| std::ops::ControlFlow::Continue(());
+            let walk = async || crate::manage::audit::walk_store(&store, go_on).await.unwrap();
+            assert_eq!(walk().await, Ok(6));
+            run(&store, without_triggers(&store)).await.unwrap();
+            run(&store, tampering).await.unwrap();
+            assert_eq!(walk().await.map_err(|broken| broken.number), Err(named), "{tampering}");
         }
-        edit.commit().await.unwrap();
-        let path = store_path(&store).await;
-        let mut config = crate::config::Config::read("", std::iter::empty()).unwrap();
-        config.data = path;
-        let walk = async || crate::audit::walk(&config, |_, _| std::ops::ControlFlow::Continue(())).await.unwrap();
-        assert_eq!(walk().await, Ok(6));
-        run(&store, "DROP TRIGGER audit_events_are_not_changed; DROP TRIGGER audit_events_are_kept").await.unwrap();
-        run(&store, tampering).await.unwrap();
-        assert_eq!(walk().await.map_err(|broken| broken.number), Err(named), "{tampering}");
     }
+}
+
+fn without_triggers(store: &Store) -> &'static str {
+    match &store.writer {
+        Engine::Sqlite(_) => "DROP TRIGGER audit_events_are_not_changed; DROP TRIGGER audit_events_are_kept",
+        Engine::Postgres(_) => "ALTER TABLE audit_events DISABLE TRIGGER USER",
+    }
+}
+
+/// What is copied and backed up is all that there is: a new table or column cannot be forgotten.
+#[tokio::test]
+async fn every_table_and_column_is_one_that_is_moved() {
+    let (_directory, store) = open().await;
+    let Engine::Sqlite(pool) = &store.writer else { panic!("this is about SQLite") };
+    const COLUMNS: &str = "SELECT m.name, c.name, c.type FROM sqlite_master m JOIN pragma_table_info(m.name) c
+        WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY 1, 2";
+    let there: Vec<(String, String, String)> = sqlx::query_as(COLUMNS).fetch_all(pool).await.unwrap();
+    // What is of this life of the database alone: the head and the log of changes, and who follows it.
+    let there = there.into_iter().filter(|(table, ..)| !["change_head", "changes", "leases"].contains(&table.as_str()));
+    let word = |kind: Kind| match kind {
+        Kind::Text => "TEXT",
+        Kind::Number => "BIGINT",
+        Kind::Flag => "BOOLEAN",
+        Kind::Bytes => "BYTEA",
+    };
+    let mut moved: Vec<(String, String, String)> = Vec::new();
+    for table in TABLES {
+        let columns = table.columns.iter().map(|&(name, kind)| (name.to_owned(), word(kind).to_owned()));
+        moved.extend(columns.map(|(name, kind)| (table.name.to_owned(), name, kind)));
+    }
+    moved.sort();
+    assert_eq!(moved, there.collect::<Vec<_>>());
+}
+
+/// Every statement that stands in the sources as one text is understood by both engines, also where no test runs it.
+#[tokio::test]
+async fn every_statement_is_prepared_on_both_engines() {
+    use sqlx::Executor as _;
+
+    let (_sqlite, sqlite) = open().await;
+    let (_postgres, postgres, _) = on_postgres().await;
+    let (Engine::Sqlite(sqlite), Engine::Postgres(postgres)) = (&sqlite.reader, &postgres.reader) else {
+        panic!("each is on its engine")
+    };
+    let mut seen = 0;
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let source = std::fs::read_to_string(&path).unwrap();
+        let is = |names: &[&str]| names.iter().any(|name| path.ends_with(name));
+        let (of_postgres, of_sqlite) = (is(&["leases.rs", "postgres.rs"]), is(&["sqlite.rs", "tests.rs"]));
+        for sql in statements(&source) {
+            let shown = format!("{}: {sql}", path.display());
+            // It is text of this repository.
+            let safe = || sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(sql.clone()));
+            if !of_sqlite {
+                postgres.prepare(safe()).await.map(drop).unwrap_or_else(|error| panic!("{shown}: {error}"));
+            }
+            if !of_postgres && !sql.contains("FOR UPDATE") {
+                sqlite.prepare(safe()).await.map(drop).unwrap_or_else(|error| panic!("{shown}: {error}"));
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "{seen} statements were found");
+}
+
+/// The whole statements among a source's texts; pieces of those that macros put together are run by the tests of the API.
+fn statements(source: &str) -> Vec<String> {
+    let constants = source.split("&str =").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+    let texts = constants.filter_map(|rest| rest.split_once("\";").map(|(text, _)| text.replace("\\\\", "\\")));
+    let begins = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "];
+    texts.filter(|text| begins.iter().any(|begin| text.starts_with(begin)) && !text.ends_with(' ')).collect()
 }
