@@ -127,6 +127,7 @@ impl App {
         });
         crate::cluster::join(&app, &app.ended.subscribe()).await?;
         tokio::spawn(crate::cluster::redis::keep(Arc::clone(&app), app.ended.subscribe()));
+        tokio::spawn(crate::jobs::canary::run(Arc::clone(&app), app.ended.subscribe()));
         tokio::spawn(crate::jobs::prune::run(Arc::clone(&app), app.ended.subscribe()));
         tokio::spawn(crate::jobs::write_uses::run(Arc::clone(&app), app.ended.subscribe()));
         tokio::spawn(crate::jobs::sign_head::run(Arc::clone(&app), app.ended.subscribe()));
@@ -171,6 +172,12 @@ impl App {
     pub(crate) fn listens_at(&self, address: SocketAddr) {
         // A second one would be of a second server on the same state, and changes no link that was made.
         let _ = self.address.set(address);
+    }
+
+    /// Where other nodes reach this one.
+    pub(crate) fn node_url(&self) -> String {
+        let listen = self.address.get().copied().unwrap_or(self.config.listen);
+        self.config.cluster.node_url.clone().unwrap_or_else(|| format!("http://{listen}"))
     }
 
     /// Where people reach it: scheme, host and port.

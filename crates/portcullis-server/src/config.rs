@@ -130,8 +130,8 @@ pub enum ConfigError {
     Range { name: &'static str, value: u64, least: u64, most: u64 },
     #[error("`{name}`: {why}")]
     Unusable { name: &'static str, why: String },
-    #[error("`public_url` is `http://` or `https://`, a host, and perhaps a port: no path, no query")]
-    PublicUrl,
+    #[error("`{name}` is `http://` or `https://`, a host, and perhaps a port: no path, no query")]
+    Url { name: &'static str },
 }
 
 impl Config {
@@ -179,7 +179,7 @@ impl TryFrom<Written> for Config {
         let database = nodes::database(&mut written)?;
         Ok(Self {
             database,
-            cluster: nodes::cluster(&written)?,
+            cluster: nodes::cluster(&mut written)?,
             redis: nodes::redis(&mut written)?,
             listen: written.listen,
             pepper_file: written.pepper_file.unwrap_or_else(|| written.data.join("pepper")),
@@ -210,7 +210,7 @@ impl TryFrom<Written> for Config {
             metrics_public: written.metrics_public,
             limiting: true,
             counting: true,
-            public_url: written.public_url.map(|url| origin(&url)).transpose()?,
+            public_url: written.public_url.map(|url| origin("public_url", &url)).transpose()?,
             log: Log { level: written.log_level, format: written.log_format },
             unheeded: Vec::new(),
             connections: Connections {
@@ -235,13 +235,14 @@ impl TryFrom<Written> for Config {
 }
 
 /// A URL without anything after the host and port.
-fn origin(url: &str) -> Result<String, ConfigError> {
-    let uri: http::Uri = url.trim_end_matches('/').parse().map_err(|_| ConfigError::PublicUrl)?;
+fn origin(name: &'static str, url: &str) -> Result<String, ConfigError> {
+    let unusable = || ConfigError::Url { name };
+    let uri: http::Uri = url.trim_end_matches('/').parse().map_err(|_| unusable())?;
     match (uri.scheme_str(), uri.authority(), uri.path_and_query().map(http::uri::PathAndQuery::as_str)) {
         (Some(scheme @ ("http" | "https")), Some(place), None | Some("/")) if !place.as_str().contains('@') => {
             Ok(format!("{scheme}://{place}"))
         }
-        _ => Err(ConfigError::PublicUrl),
+        _ => Err(unusable()),
     }
 }
 

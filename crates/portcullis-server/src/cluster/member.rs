@@ -172,7 +172,7 @@ impl Member {
     }
 
     async fn renew(&mut self, app: &App, line: &mut Line) -> Result<(), StoreError> {
-        if self.is_entered && within(app, line.renew(&self.id, &app.public_url())).await? {
+        if self.is_entered && within(app, line.renew(&self.id, &app.node_url())).await? {
             return Ok(());
         }
         if self.is_entered {
@@ -189,7 +189,7 @@ impl Member {
             applied: app.node.applied(),
             lasts_ms: i64::try_from(cluster.lease_ms + cluster.stale_grace_ms).unwrap_or(i64::MAX),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            address: app.public_url(),
+            address: app.node_url(),
             joined_at: app.clock.now(),
         };
         within(app, line.join(&row)).await?;

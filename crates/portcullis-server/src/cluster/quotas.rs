@@ -3,7 +3,7 @@
 use portcullis_core::limits::Subject;
 
 use crate::app::App;
-use crate::store::StoreError;
+use crate::store::{StoreError, again};
 use crate::verify::quotas::{Taken, Wanted};
 
 /// Takes a part of a quota, unless somebody has just done so.
@@ -14,9 +14,11 @@ pub(crate) async fn take(app: &App, wanted: &Wanted) -> Result<(), StoreError> {
         return Ok(());
     }
     let Wanted { subject, period, number, limit, part, .. } = *wanted;
-    let mut edit = app.store.write().await?;
-    let spent = edit.spend_quota((subject, period, number), limit, part).await?;
-    edit.commit().await?;
+    let spent = again!({
+        let mut edit = app.store.write().await?;
+        let spent = edit.spend_quota((subject, period, number), limit, part).await?;
+        edit.commit().await.map(|()| spent)
+    })?;
     app.quotas.take(subject, period, Taken { number: spent.number, part: spent.part, spent: spent.by_all });
     Ok(())
 }
@@ -36,9 +38,11 @@ pub(crate) async fn return_of(app: &App, subject: Subject) -> Result<(), StoreEr
     if given.is_empty() {
         return Ok(());
     }
-    let mut edit = app.store.write().await?;
-    for (period, left) in given {
-        edit.return_quota((subject, period, left.number), left.part).await?;
-    }
-    edit.commit().await
+    again!({
+        let mut edit = app.store.write().await?;
+        for &(period, left) in &given {
+            edit.return_quota((subject, period, left.number), left.part).await?;
+        }
+        edit.commit().await
+    })
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::written::Written;
-use super::{ConfigError, narrow, within};
+use super::{ConfigError, narrow, origin, within};
 
 /// A URL that may have a password in it, and so is never printed.
 #[derive(Clone)]
@@ -49,6 +49,10 @@ pub struct Cluster {
     pub slack_ms: u64,
     pub on_lease_loss: OnLeaseLoss,
     pub stale_grace_ms: u64,
+    /// Where other nodes reach this one; where it listens, where it is left out.
+    pub node_url: Option<String>,
+    /// How often a key is made, used on all nodes, revoked and tried again; 0 is never.
+    pub canary_seconds: u64,
 }
 
 /// What a node does that has not heard from the database for longer than its lease.
@@ -99,12 +103,14 @@ pub(super) fn database(written: &mut Written) -> Result<Database, ConfigError> {
     })
 }
 
-pub(super) fn cluster(written: &Written) -> Result<Cluster, ConfigError> {
+pub(super) fn cluster(written: &mut Written) -> Result<Cluster, ConfigError> {
     let lease_ms = within("lease_ms", written.lease_ms, 500, 60_000)?;
     // Of a lease that is nearly all slack nothing would be left between two renewals.
     let slack_ms = within("slack_ms", written.slack_ms, 0, lease_ms / 2)?;
     let stale_grace_ms = within("stale_grace_ms", written.stale_grace_ms, 0, 3_600_000)?;
-    Ok(Cluster { lease_ms, slack_ms, on_lease_loss: written.on_lease_loss, stale_grace_ms })
+    let node_url = written.node_url.take().map(|url| origin("node_url", &url)).transpose()?;
+    let canary_seconds = within("canary_seconds", written.canary_seconds, 0, 86_400)?;
+    Ok(Cluster { lease_ms, slack_ms, on_lease_loss: written.on_lease_loss, stale_grace_ms, node_url, canary_seconds })
 }
 
 pub(super) fn redis(written: &mut Written) -> Result<Option<Redis>, ConfigError> {

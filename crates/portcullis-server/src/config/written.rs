@@ -46,6 +46,8 @@ pub(super) struct Written {
     pub(super) slack_ms: u64,
     pub(super) on_lease_loss: OnLeaseLoss,
     pub(super) stale_grace_ms: u64,
+    pub(super) node_url: Option<String>,
+    pub(super) canary_seconds: u64,
     pub(super) redis_url: Option<String>,
     pub(super) redis_password_file: Option<PathBuf>,
     pub(super) redis_timeout_ms: u64,
@@ -53,7 +55,7 @@ pub(super) struct Written {
 }
 
 /// Each setting, and whether the environment has it as plain text (the others are TOML values, of which a number is one).
-pub(super) const SETTINGS: [(&str, bool); 39] = [
+pub(super) const SETTINGS: [(&str, bool); 41] = [
     ("listen", true),
     ("data", true),
     ("pepper_file", true),
@@ -89,6 +91,8 @@ pub(super) const SETTINGS: [(&str, bool); 39] = [
     ("slack_ms", false),
     ("on_lease_loss", true),
     ("stale_grace_ms", false),
+    ("node_url", true),
+    ("canary_seconds", false),
     ("redis_url", true),
     ("redis_password_file", true),
     ("redis_timeout_ms", false),
@@ -136,6 +140,8 @@ impl Default for Written {
             slack_ms: 500,
             on_lease_loss: OnLeaseLoss::ReadPrimary,
             stale_grace_ms: 0,
+            node_url: None,
+            canary_seconds: 0,
             redis_url: None,
             redis_password_file: None,
             redis_timeout_ms: 25,

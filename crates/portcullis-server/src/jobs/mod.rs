@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub(crate) mod canary;
 pub(crate) mod prune;
 pub(crate) mod revoke_again;
 pub(crate) mod revoke_unused;

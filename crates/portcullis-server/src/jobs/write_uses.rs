@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use super::next_turn;
 use crate::app::App;
 use crate::spool::SHARDS;
-use crate::store::StoreError;
 use crate::store::uses::{HourOfUse, LastUse};
+use crate::store::{StoreError, again};
 use crate::verify::uses::{Counted, Counts, hour_of};
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ async fn once(app: &App, shards: Range<usize>, most: usize) -> Result<(), StoreE
     if taken.is_empty() {
         return Ok(());
     }
-    let done = write(app, &taken).await;
+    let done = again!({ write(app, &taken).await });
     match &done {
         Ok(()) => {
             app.uses.written(&taken);

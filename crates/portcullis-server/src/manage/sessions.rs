@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{Editing, passwords};
 use crate::app::App;
 use crate::error::Error;
+use crate::store::again;
 pub(crate) use crate::store::sessions::Session;
 use crate::store::users::User;
 
@@ -113,9 +114,11 @@ pub(crate) async fn go_on(app: &App, session: &Session) -> Result<(), Error> {
     let now = app.clock.now();
     check(app, session, now)?;
     if now.as_millis() - session.last_seen_at.as_millis() >= SEEN_EVERY_MILLIS {
-        let mut edit = app.store.write().await?;
-        edit.touch_session(session.id, now).await?;
-        edit.commit().await?;
+        again!({
+            let mut edit = app.store.write().await?;
+            edit.touch_session(session.id, now).await?;
+            edit.commit().await
+        })?;
     }
     Ok(())
 }

@@ -58,6 +58,24 @@ macro_rules! on {
 }
 pub(crate) use on;
 
+/// Does what is no edit, and does it again where the database gave it up for another's sake. An edit never is: whoever edits holds the
+/// row that all editors wait for before anything else.
+macro_rules! again {
+    ($work:block) => {{
+        let mut tries = 1;
+        loop {
+            match (async { $work }).await {
+                Err($crate::store::StoreError::Again(why)) if tries < 5 => {
+                    tries += 1;
+                    tracing::debug!(why, "trying again");
+                }
+                done => break done,
+            }
+        }
+    }};
+}
+pub(crate) use again;
+
 /// The database.
 #[derive(Debug)]
 pub(crate) struct Store {

@@ -211,6 +211,31 @@ async fn attack_52_an_audit_row_that_was_changed_taken_out_or_moved_is_named() {
     }
 }
 
+/// Two that wait for each other: PostgreSQL gives one of them up, and it does its work again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_database_gives_up_is_done_again() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let (_directory, store, _) = on_postgres().await;
+    let (both_began, tries) = (tokio::sync::Barrier::new(2), AtomicUsize::new(0));
+    let write = async |first: &str, second: &str| {
+        super::again!({
+            let is_first_try = tries.fetch_add(1, Ordering::Relaxed) < 2;
+            let mut edit = store.write().await?;
+            edit.put_fact(first, "").await?;
+            if is_first_try {
+                both_began.wait().await;
+            }
+            edit.put_fact(second, "").await?;
+            edit.commit().await
+        })
+    };
+    let (one, other) = tokio::join!(write("a", "b"), write("b", "a"));
+    one.unwrap();
+    other.unwrap();
+    assert_eq!(tries.load(Ordering::Relaxed), 3);
+}
+
 fn without_triggers(store: &Store) -> &'static str {
     match &store.writer {
         Engine::Sqlite(_) => "DROP TRIGGER audit_events_are_not_changed; DROP TRIGGER audit_events_are_kept",

@@ -240,3 +240,30 @@ async fn after_a_restart_of_the_database_edits_wait_for_the_leases_of_before() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn a_canary_is_made_used_revoked_and_tried_again_on_every_node() {
+    let (nodes, _) = three("canary_seconds = 1\nlease_ms = 1000\nslack_ms = 100\n").await;
+    let rounds = async || {
+        let mut rounds = 0;
+        for node in &nodes {
+            let metrics = node.op_metrics().await;
+            assert!(metrics.contains("portcullis_canary_late_accepts_total 0\n"), "{metrics}");
+            let line = metrics.lines().find(|line| line.starts_with("portcullis_canary_rounds_total ")).unwrap();
+            rounds += line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+        }
+        rounds
+    };
+    nodes[0].until(async || rounds().await >= 2).await;
+    let keys = sql(&nodes[0], "SELECT count(*), count(revoked_at) FROM api_keys WHERE name = 'Canary'");
+    let (made, revoked) = keys.trim().split_once('|').unwrap();
+    assert!(revoked.parse::<u32>().unwrap() >= 2 && made.parse::<u32>().unwrap() >= 2, "{keys}");
+    // Each of the nodes was asked, before and after: so often the key was used, and so often refused.
+    let used = async || {
+        let (user, wanted) = (sql(&nodes[0], "SELECT id FROM users WHERE name = 'Canary'"), 6);
+        let usage = nodes[0].op_get(&format!("/users/{}/usage", user.trim())).await.ok();
+        usage["totals"]["VALID"].as_u64().unwrap_or(0) >= wanted
+            && usage["totals"]["INVALID_API_KEY"].as_u64().unwrap_or(0) >= wanted
+    };
+    nodes[0].until(used).await;
+}

@@ -1,6 +1,7 @@
 //! API keys: make, list, show, change, rotate, revoke.
 
 mod bounds;
+pub(crate) mod canary;
 mod draft;
 mod import;
 mod list;

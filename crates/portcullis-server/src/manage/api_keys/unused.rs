@@ -46,7 +46,7 @@ pub(crate) async fn revoke_again(app: &App, keys: &[(UserId, ApiKeyId)]) -> Resu
     Ok(())
 }
 
-async fn revoke_by_rule(app: &App, user: UserId, id: ApiKeyId, reason: &str) -> Result<(), Error> {
+pub(super) async fn revoke_by_rule(app: &App, user: UserId, id: ApiKeyId, reason: &str) -> Result<(), Error> {
     let arrival = Caller::Arrival { user, invited_to: None };
     let account = arrival.account(user, OperatorGrant::KeysWrite).ok_or(Error::NotFound)?;
     let mut editing = Editing::begin_as(app, Actor::System, Origin::default()).await?;
