@@ -10,7 +10,7 @@ default:
     @just --list --unsorted
 
 # Everything CI runs; the tests come last, so that their result is the last thing printed
-check: fmt-check clippy deny doc test
+check: fmt-check clippy deny doc test test-postgres
 
 # Format all sources
 fmt:
@@ -40,6 +40,11 @@ doc:
 # Run all tests, or those that cargo's own arguments select: `just test -p portcullis-core window`
 test *arguments:
     cargo test --locked --workspace {{ arguments }}
+
+# Run the tests of the API on PostgreSQL too; what is not about the database ran before
+test-postgres *arguments:
+    PORTCULLIS_TEST_ENGINE=postgres cargo test --locked -p portcullis-server --test main {{ arguments }} -- \
+        --skip cluster --skip tidy --skip vendored --skip openapi
 
 # Kill a server under load so many times, and count what it kept
 soak rounds="1000":

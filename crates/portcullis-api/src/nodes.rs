@@ -30,7 +30,7 @@ pub struct Node {
     /// Whether it is the one that answers.
     pub this: bool,
     pub version: String,
-    /// Where people reach it (`public_url`), or where it listens.
+    /// Where other nodes reach it (`node_url`), or where it listens.
     pub address: String,
     #[schema(value_type = schema::Instant)]
     pub joined_at: Time,

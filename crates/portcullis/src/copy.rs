@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL")]
     from: String,
     /// The empty database to write: a PostgreSQL URL, or `sqlite:DIR`
-    #[arg(long, value_name = "URL", required_unless_present_any = ["config"])]
+    #[arg(long, value_name = "URL")]
     to: Option<String>,
     /// The configuration file with the settings of the new database
     #[arg(long, value_name = "FILE")]
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let from = running::configure(&Place { database_url: Some(args.from), ..Place::default() }, None)?;
     // The spool of a node stays where it is; a copy has none of its own.
     let scratch = Place { config: args.config, data: None, database_url: args.to };
-    let mut to = running::configure(&scratch, None)?;
+    let mut to = scratch.configure_named()?;
     if to.database.url.is_some() {
         to.data = from.data.join("copy");
     } else if to.data == from.data {
@@ -74,6 +74,7 @@ pub(crate) fn table(moved: &Moved) -> Result<(), Failure> {
     output::table(&["table", "rows"], rows.collect(), "")
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what becomes of an error")]
 pub(crate) fn failure(error: TransferError) -> Failure {
     let code = match error {
         TransferError::NotEmpty | TransferError::InUse => REFUSED,

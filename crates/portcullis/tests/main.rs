@@ -4,6 +4,7 @@
 mod commands;
 mod contract;
 mod dashboard;
+mod databases;
 mod faults;
 mod init;
 mod quickstart;

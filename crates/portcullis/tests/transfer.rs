@@ -1,5 +1,6 @@
 //! `portcullis copy`, `backup` and `restore`, on both engines.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -221,7 +222,6 @@ fn no_secret_is_in(file: &Path, filled: &Filled, place: &Place, cookie: &str) {
     for secret in secrets {
         assert!(!secret.is_empty() && !text.contains(secret), "a secret is in the backup");
     }
-    use std::os::unix::fs::PermissionsExt;
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }
 

@@ -35,6 +35,8 @@ struct Member {
     renewed_at: Option<u64>,
     acknowledged: i64,
     incarnation: Option<String>,
+    /// The time line of the database server that was polled last.
+    time_line: Option<String>,
     reaper: Reaper,
     /// Since when the database is seen to be one whose leases may be missing.
     unsettled_since: Option<u64>,
@@ -49,6 +51,7 @@ pub(super) async fn join(app: &Arc<App>, ended: &watch::Receiver<bool>) -> Resul
         renewed_at: None,
         acknowledged: 0,
         incarnation: None,
+        time_line: None,
         reaper: Reaper::default(),
         unsettled_since: None,
     };
@@ -152,9 +155,10 @@ impl Member {
             let cluster = &app.config.cluster;
             let (lease_us, slack_us) = (cluster.lease_ms * 1_000, cluster.slack_ms * 1_000);
             let grace_us = cluster.stale_grace_ms * 1_000;
-            let until = match node.makes(Mutant::EndFromTheAnswer) {
-                true => since_boot() + lease_us + lease_us / 2,
-                false => end(ts, lease_us, slack_us) + grace_us,
+            let until = if node.makes(Mutant::EndFromTheAnswer) {
+                since_boot() + lease_us + lease_us / 2
+            } else {
+                end(ts, lease_us + grace_us, slack_us)
             };
             node.lease.publish(until);
             self.renewed_at = Some(ts);
@@ -214,8 +218,11 @@ impl Member {
                 );
             }
             self.unsettled_since = (!polled.settled).then(|| self.unsettled_since.unwrap_or_else(since_boot));
-            let is_another = self.incarnation.as_ref().is_some_and(|known| *known != polled.incarnation);
+            // A replica that has taken over may have lost edits, and given their numbers to others since.
+            let is_another = self.incarnation.as_ref().is_some_and(|known| *known != polled.incarnation)
+                || self.time_line.as_ref().is_some_and(|known| known != line.time_line());
             self.incarnation = Some(polled.incarnation);
+            self.time_line = Some(line.time_line().to_owned());
             if is_another || polled.head < app.node.applied() {
                 return self.begin_anew(app, line).await;
             }

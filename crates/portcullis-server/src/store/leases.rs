@@ -170,6 +170,11 @@ impl Line {
         Ok(())
     }
 
+    /// The time line of the database server: another one, where a replica has taken over.
+    pub(crate) fn time_line(&self) -> &str {
+        self.era.rsplit('/').next().unwrap_or_default()
+    }
+
     /// Which start of the database server it is to.
     pub(crate) fn era(&self) -> &str {
         &self.era

@@ -84,7 +84,7 @@ pub(crate) struct Store {
     /// that whoever reads does not wait for whoever writes.
     writer: Pools,
     /// Held for as long as the store is open, so that no second server writes to the same file.
-    _lock: Option<std::fs::File>,
+    lock: Option<std::fs::File>,
 }
 
 /// One write transaction. Dropped without [`Edit::commit`], it never was.
@@ -131,13 +131,11 @@ const IN_EACH_OTHERS_WAY: [&str; 2] = ["40001", "40P01"];
 
 /// Brings the schema of a database up to date, and does nothing else: for those who separate that from running the server.
 pub async fn migrate(config: &Config) -> Result<(), OpenError> {
-    match &config.database.url {
-        Some(_) => postgres::migrate(&config.database).await,
-        None => {
-            sqlite::open(&config.data).await?.close().await;
-            Ok(())
-        }
+    if config.database.url.is_some() {
+        return postgres::migrate(&config.database).await;
     }
+    sqlite::open(&config.data).await?.close().await;
+    Ok(())
 }
 
 /// Why a store could not be opened.
@@ -193,7 +191,7 @@ impl Store {
     pub(crate) async fn open_idle(config: &Config) -> Result<Self, OpenError> {
         let mut store = Self::open_to_read(config).await?;
         if config.database.url.is_none() {
-            store._lock = Some(sqlite::take_directory(&config.data)?);
+            store.lock = Some(sqlite::take_directory(&config.data)?);
         }
         Ok(store)
     }

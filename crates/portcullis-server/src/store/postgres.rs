@@ -18,31 +18,32 @@ pub(super) async fn open(config: &Config) -> Result<Store, OpenError> {
     // Windows and counts are in a file of this node's own, also where the rows are elsewhere.
     let lock = sqlite::take_directory(&config.data)?;
     let (options, at) = options(&config.database)?;
-    prepare(&options, &at, config.database.migrate_at_start).await?;
+    let timeout = Duration::from_millis(config.database.connect_timeout_ms);
+    prepare(&options, &at, config.database.migrate_at_start, timeout).await?;
     let pool = |connections| {
         // Lazily, since whether anybody answers has just been seen.
-        let timeout = Duration::from_millis(config.database.connect_timeout_ms);
         PgPoolOptions::new().max_connections(connections).acquire_timeout(timeout).connect_lazy_with(options.clone())
     };
     Ok(Store {
         reader: Engine::Postgres(pool(config.database.read_connections)),
         writer: Engine::Postgres(pool(config.database.write_connections)),
-        _lock: Some(lock),
+        lock: Some(lock),
     })
 }
 
 pub(super) async fn open_to_read(config: &Config) -> Result<Store, OpenError> {
     let (options, at) = options(&config.database)?;
     let options = options.options([("default_transaction_read_only", "on"), ("statement_timeout", "0")]);
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await;
+    let timeout = Duration::from_millis(config.database.connect_timeout_ms);
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(timeout).connect_with(options).await;
     let pool = pool.map_err(|cause| unreachable(&at, cause))?;
-    Ok(Store { reader: Engine::Postgres(pool.clone()), writer: Engine::Postgres(pool), _lock: None })
+    Ok(Store { reader: Engine::Postgres(pool.clone()), writer: Engine::Postgres(pool), lock: None })
 }
 
 /// Brings the schema up to date, and does nothing else: for those who separate that from running the server.
 pub(super) async fn migrate(database: &Database) -> Result<(), OpenError> {
     let (options, at) = options(database)?;
-    prepare(&options, &at, true).await
+    prepare(&options, &at, true, Duration::from_millis(database.connect_timeout_ms)).await
 }
 
 /// How to connect, and the words by which the place may be named: never with the password.
@@ -79,8 +80,13 @@ const NOT_A_URL: &str =
     "it is no `sqlite:DIRECTORY` and no `postgres://USER@HOST:PORT/DATABASE` (perhaps with `?sslmode=verify-full`)";
 
 /// Looks whether this is a database that can be worked with, and brings its schema up to date.
-async fn prepare(options: &PgConnectOptions, at: &str, migrate: bool) -> Result<(), OpenError> {
-    let mut connection = PgConnection::connect_with(options).await.map_err(|cause| unreachable(at, cause))?;
+async fn prepare(options: &PgConnectOptions, at: &str, migrate: bool, patience: Duration) -> Result<(), OpenError> {
+    let connecting = tokio::time::timeout(patience, PgConnection::connect_with(options)).await;
+    let connected = connecting.unwrap_or_else(|_| {
+        let why = "nobody answers in time (`database_connect_timeout_ms`)";
+        Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why)))
+    });
+    let mut connection = connected.map_err(|cause| unreachable(at, cause))?;
     let failed = |cause| OpenError::Open { path: at.to_owned(), cause };
     let number: String =
         sqlx::query_scalar("SHOW server_version_num").fetch_one(&mut connection).await.map_err(failed)?;

@@ -246,10 +246,10 @@ fn without_triggers(store: &Store) -> &'static str {
 /// What is copied and backed up is all that there is: a new table or column cannot be forgotten.
 #[tokio::test]
 async fn every_table_and_column_is_one_that_is_moved() {
-    let (_directory, store) = open().await;
-    let Engine::Sqlite(pool) = &store.writer else { panic!("this is about SQLite") };
     const COLUMNS: &str = "SELECT m.name, c.name, c.type FROM sqlite_master m JOIN pragma_table_info(m.name) c
         WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY 1, 2";
+    let (_directory, store) = open().await;
+    let Engine::Sqlite(pool) = &store.writer else { panic!("this is about SQLite") };
     let there: Vec<(String, String, String)> = sqlx::query_as(COLUMNS).fetch_all(pool).await.unwrap();
     // What is of this life of the database alone: the head and the log of changes, and who follows it.
     let there = there.into_iter().filter(|(table, ..)| !["change_head", "changes", "leases"].contains(&table.as_str()));
@@ -290,10 +290,10 @@ async fn every_statement_is_prepared_on_both_engines() {
             // It is text of this repository.
             let safe = || sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(sql.clone()));
             if !of_sqlite {
-                postgres.prepare(safe()).await.map(drop).unwrap_or_else(|error| panic!("{shown}: {error}"));
+                postgres.prepare(safe()).await.map_or_else(|error| panic!("{shown}: {error}"), drop);
             }
             if !of_postgres && !sql.contains("FOR UPDATE") {
-                sqlite.prepare(safe()).await.map(drop).unwrap_or_else(|error| panic!("{shown}: {error}"));
+                sqlite.prepare(safe()).await.map_or_else(|error| panic!("{shown}: {error}"), drop);
             }
             seen += 1;
         }

@@ -31,8 +31,16 @@ pub(super) struct Meter<'a> {
     pub(super) wanted: Option<Wanted>,
     /// What must be asked of the windows that all nodes share, before a decision can be made.
     asks: Option<Vec<Windows>>,
-    /// What they said; `None` in it is that they cannot be asked.
-    shared: Option<Option<Seen>>,
+    shared: Shared,
+}
+
+/// What the windows that all nodes share have said.
+#[derive(Debug)]
+enum Shared {
+    NotAsked,
+    Said(Seen),
+    /// They cannot be asked now.
+    Away,
 }
 
 /// How the limits of a live key stand after a request.
@@ -70,7 +78,7 @@ impl<'a> Meter<'a> {
             quota: None,
             wanted: None,
             asks: None,
-            shared: None,
+            shared: Shared::NotAsked,
         }
     }
 
@@ -82,7 +90,7 @@ impl<'a> Meter<'a> {
     /// Asks the windows that all nodes share, where they have to be.
     pub(super) async fn ask_shared(&mut self) -> bool {
         let (Some(asks), Some(shared)) = (self.asks.take(), &self.app.shared) else { return false };
-        self.shared = Some(shared.ask(&asks, self.charge).await);
+        self.shared = shared.ask(&asks, self.charge).await.map_or(Shared::Away, Shared::Said);
         true
     }
 
@@ -163,14 +171,15 @@ impl<'a> Meter<'a> {
             count += 1;
         }
         let all = all.get(..count).unwrap_or(&[]);
-        if is_alone {
-            self.windows = self.app.limiter.ask(all, self.charge, self.now, &self.app.clock);
-        } else if let Some(seen) = self.shared.take() {
-            self.windows = self.share(all, seen.as_ref());
-        } else {
-            self.asks = Some(all.to_vec());
-            return Ok(());
-        }
+        self.windows = match &self.shared {
+            Shared::NotAsked if is_alone => self.app.limiter.ask(all, self.charge, self.now, &self.app.clock),
+            Shared::NotAsked => {
+                self.asks = Some(all.to_vec());
+                return Ok(());
+            }
+            Shared::Said(seen) => self.share(all, Some(seen)),
+            Shared::Away => self.share(all, None),
+        };
         let denial = match self.windows.map(|standing| standing.fit) {
             None | Some(Fit::Now) => return Ok(()),
             Some(Fit::After(_)) => Denial::RateLimited,

@@ -20,12 +20,11 @@ pub(crate) async fn make(app: &App) -> Result<(UserId, ApiKeyId, SecretText), Er
     let wanted = CreateApiKey { name: "Canary".to_owned(), ..CreateApiKey::default() };
     let draft = draft::read(&wanted, &app.catalogue, app.clock.now())?;
     let mut editing = Editing::begin_as(app, Actor::System, Origin::default()).await?;
-    let owner = match editing.rows.user_by_email(OWNER).await? {
-        Some(owner) => owner,
-        None => {
-            let owner = CreateUser { email: OWNER.to_owned(), name: Some("Canary".to_owned()) };
-            users::insert(app, &mut editing, &owner, None, false).await?.id
-        }
+    let owner = if let Some(owner) = editing.rows.user_by_email(OWNER).await? {
+        owner
+    } else {
+        let owner = CreateUser { email: OWNER.to_owned(), name: Some("Canary".to_owned()) };
+        users::insert(app, &mut editing, &owner, None, false).await?.id
     };
     let account = sessions::own_account(owner)?;
     let family = FamilyId::new(editing.now, &app.dice);
