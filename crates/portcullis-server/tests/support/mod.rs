@@ -168,13 +168,13 @@ impl Server {
 
     /// Waits until something that the server does by itself is done.
     pub(crate) async fn until(&self, done: impl AsyncFn() -> bool) {
-        for _ in 0..200 {
+        for _ in 0..800 {
             if done().await {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(25)).await;
         }
-        panic!("it was not done in five seconds");
+        panic!("it was not done in twenty seconds");
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
