@@ -129,8 +129,12 @@ impl Member {
             None => within(app, Line::connect(&app.config.database, patience(app))).await?,
         };
         let mut early = None;
+        // Whoever has a lease is waited for in any case: it is who comes anew that misses what is edited in these moments.
+        let dawdles = node.makes(Mutant::PollBeforeGrant) && !node.lease.holds(since_boot);
         if node.makes(Mutant::PollBeforeGrant) {
             early = Some(within(app, line.poll(node.applied(), PAGE)).await?);
+        }
+        if dawdles {
             tokio::time::sleep(POLL).await;
         }
         // 2. The grant, committed by itself.
@@ -158,6 +162,9 @@ impl Member {
             };
             node.lease.publish(until);
             self.renewed_at = Some(ts);
+        }
+        if dawdles {
+            tokio::time::sleep(POLL).await;
         }
         // 6. And the others may be told.
         if is_due || self.acknowledged != node.applied() {
