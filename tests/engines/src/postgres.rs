@@ -113,6 +113,7 @@ impl Postgres {
     }
 
     /// Another server that follows this one and cannot be written to.
+    #[must_use]
     pub fn replica(&self) -> Self {
         let directory = TempDir::with_prefix("portcullis-replica-").unwrap_or_else(|error| panic!("{error}"));
         let replica = Self {

@@ -75,9 +75,7 @@ pub(crate) fn run(command: &[&str]) -> String {
     let (program, arguments) = command.split_first().unwrap_or_else(|| panic!("no command"));
     let done = Command::new(program).args(arguments).current_dir("/").stdin(Stdio::null()).output();
     let done = done.unwrap_or_else(|error| panic!("cannot start {program}: {error}"));
-    if !done.status.success() {
-        panic!("{command:?} failed: {}", String::from_utf8_lossy(&done.stderr));
-    }
+    assert!(done.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
