@@ -36,8 +36,8 @@ struct Member {
     acknowledged: i64,
     incarnation: Option<String>,
     reaper: Reaper,
-    /// Since when the database is seen to be one whose leases may be missing.
-    unsettled_since: Option<u64>,
+    /// Which start of the database is one whose leases may be missing, and since when that is seen.
+    unsettled: Option<(String, u64)>,
 }
 
 /// Takes the first lease, and keeps it from then on.
@@ -50,7 +50,7 @@ pub(super) async fn join(app: &Arc<App>, ended: &watch::Receiver<bool>) -> Resul
         acknowledged: 0,
         incarnation: None,
         reaper: Reaper::default(),
-        unsettled_since: None,
+        unsettled: None,
     };
     member.turn(app, true).await?;
     tokio::spawn(keep(Arc::clone(app), member, ended.clone()));
@@ -156,9 +156,10 @@ impl Member {
             let cluster = &app.config.cluster;
             let (lease_us, slack_us) = (cluster.lease_ms * 1_000, cluster.slack_ms * 1_000);
             let grace_us = cluster.stale_grace_ms * 1_000;
-            let until = match node.makes(Mutant::EndFromTheAnswer) {
-                true => since_boot() + lease_us + lease_us / 2,
-                false => end(ts, lease_us, slack_us) + grace_us,
+            let until = if node.makes(Mutant::EndFromTheAnswer) {
+                since_boot() + lease_us + lease_us / 2
+            } else {
+                end(ts, lease_us, slack_us) + grace_us
             };
             node.lease.publish(until);
             self.renewed_at = Some(ts);
@@ -215,12 +216,13 @@ impl Member {
             };
             let wanted = *wanted.get_or_insert(polled.head);
             app.node.head.store(polled.head, Ordering::Relaxed);
-            if !polled.settled && self.unsettled_since.is_none() {
+            let known = self.unsettled.take().filter(|(era, _)| era == line.era());
+            if !polled.settled && known.is_none() {
                 tracing::warn!(
                     "the database was started anew: edits wait for a whole lease until those from before are over"
                 );
             }
-            self.unsettled_since = (!polled.settled).then(|| self.unsettled_since.unwrap_or_else(since_boot));
+            self.unsettled = (!polled.settled).then(|| known.unwrap_or_else(|| (line.era().to_owned(), since_boot())));
             let is_another = self.incarnation.as_ref().is_some_and(|known| *known != polled.incarnation);
             self.incarnation = Some(polled.incarnation);
             if is_another || polled.head < app.node.applied() {
@@ -277,7 +279,7 @@ impl Member {
                 tracing::warn!(node, "took away the lease of a node that has stopped");
             }
         }
-        if let Some(since) = self.unsettled_since {
+        if let Some((_, since)) = self.unsettled {
             let longest = leases.iter().map(|lease| lease.lasts_ms).max().unwrap_or(0);
             let own = app.config.cluster.lease_ms + app.config.cluster.stale_grace_ms;
             let longest = u64::try_from(longest).unwrap_or(0).max(own) * 1_000;
