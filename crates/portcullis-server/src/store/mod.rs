@@ -29,6 +29,8 @@ pub(crate) mod snapshot;
 pub(crate) mod users;
 pub(crate) mod uses;
 
+use std::time::Duration;
+
 use portcullis_core::time::Timestamp;
 use portcullis_core::token::Digest;
 
@@ -64,6 +66,8 @@ pub(crate) struct Store {
     /// SQLite has one writer at a time; waiting in line for this connection is kinder than failing as busy. PostgreSQL has a few, so
     /// that whoever reads does not wait for whoever writes.
     writer: Pools,
+    /// How long a few statements may take together; for as long as they like, where no wire lies between.
+    patience: Option<Duration>,
     /// Held for as long as the store is open, so that no second server writes to the same file.
     _lock: Option<std::fs::File>,
 }
@@ -88,6 +92,8 @@ pub enum StoreError {
     /// Nothing of it happened, and it may be tried again at once.
     #[error("the database gave up one of two transactions that were in each other's way: {0}")]
     Again(String),
+    #[error("the database does not answer any more")]
+    Silent,
     #[error(transparent)]
     Database(sqlx::Error),
 }
@@ -112,13 +118,11 @@ const IN_EACH_OTHERS_WAY: [&str; 2] = ["40001", "40P01"];
 
 /// Brings the schema of a database up to date, and does nothing else: for those who separate that from running the server.
 pub async fn migrate(config: &Config) -> Result<(), OpenError> {
-    match &config.database.url {
-        Some(_) => postgres::migrate(&config.database).await,
-        None => {
-            sqlite::open(&config.data).await?.close().await;
-            Ok(())
-        }
+    if config.database.url.is_some() {
+        return postgres::migrate(&config.database).await;
     }
+    sqlite::open(&config.data).await?.close().await;
+    Ok(())
 }
 
 /// Why a store could not be opened.
@@ -195,6 +199,12 @@ impl Store {
             Engine::Postgres(pool) => Engine::Postgres(pool.begin().await?),
         };
         Ok(Edit { engine })
+    }
+
+    /// Gives up work of a few statements that takes longer than they may: a connection that has gone silent never says so.
+    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let Some(patience) = self.patience else { return work.await };
+        tokio::time::timeout(patience, work).await.unwrap_or(Err(StoreError::Silent))
     }
 
     /// Writes what is left to write, and closes.
