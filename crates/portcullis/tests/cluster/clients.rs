@@ -16,7 +16,7 @@ use super::ledger::{Key, Verdict};
 /// So many requests wait at one node at most: a node that is stopped finds them when it goes on.
 const IN_FLIGHT: usize = 48;
 /// A key is asked about for so long after it was revoked.
-const WATCHED_US: u64 = 4 * LEASE.as_micros() as u64;
+const WATCHED: Duration = LEASE.saturating_mul(4);
 /// So many keys are in one question at most.
 const BATCH: usize = 24;
 
@@ -61,7 +61,7 @@ pub(crate) async fn revoke(ground: Arc<Ground>, wanted: u64, mut dice: Dice) -> 
             continue;
         };
         be_accepted(&ground, &key, &mut dice).await;
-        ground.ledger.watch(&key, WATCHED_US);
+        ground.ledger.watch(&key, WATCHED);
         tokio::time::sleep(Duration::from_millis(dice.within(0, 120))).await;
         key.is_being_revoked();
         let mut tries = 0;

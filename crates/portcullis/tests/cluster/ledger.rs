@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::clock::now;
 
@@ -86,9 +87,9 @@ impl Ledger {
         key
     }
 
-    /// From now on it is asked about, until `keep_us` after its end.
-    pub(crate) fn watch(&self, key: &Arc<Key>, keep_us: u64) {
-        let oldest = now().saturating_sub(keep_us);
+    /// From now on it is asked about, for so long after its end.
+    pub(crate) fn watch(&self, key: &Arc<Key>, keep: Duration) {
+        let oldest = now().saturating_sub(u64::try_from(keep.as_micros()).unwrap());
         let mut watched = self.watched.lock().unwrap();
         watched.retain(|key| key.revoked_at() == 0 || key.revoked_at() > oldest);
         watched.push_back(Arc::clone(key));

@@ -29,10 +29,13 @@ pub(crate) fn configured(command: &mut Command, port: u16) -> &mut Command {
     let lease = LEASE.as_millis().to_string();
     command
         .env("PORTCULLIS_DATABASE_URL", format!("postgres://postgres@127.0.0.1:{port}/cluster"))
-        .env("PORTCULLIS_DATABASE_STATEMENT_TIMEOUT_MS", "2000")
-        .env("PORTCULLIS_DATABASE_CONNECT_TIMEOUT_MS", "1000")
+        // An edit whose node was cut off in the middle of it holds up all others for so long.
+        .env("PORTCULLIS_DATABASE_STATEMENT_TIMEOUT_MS", "1000")
+        .env("PORTCULLIS_DATABASE_CONNECT_TIMEOUT_MS", "500")
         .env("PORTCULLIS_RATE_LIMIT_PER_MINUTE", "100_000_000")
         .env("PORTCULLIS_RATE_LIMIT_PER_SECOND", "100_000_000")
+        // Clients that hang on a wire that has gone silent are not waited for.
+        .env("PORTCULLIS_DRAIN_TIMEOUT_SECONDS", "2")
         .env("PORTCULLIS_LEASE_MS", lease)
         .env("PORTCULLIS_SLACK_MS", "100")
         // The line that says where it listens, and what went wrong.

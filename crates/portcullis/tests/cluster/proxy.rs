@@ -1,5 +1,6 @@
 //! What lies between a node and its database: a wire that a test can damage.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -95,31 +96,37 @@ async fn carry(near: TcpStream, database_port: u16, mut wire: watch::Receiver<Wi
     let (_, _) = (near.set_nodelay(true), far.set_nodelay(true));
     let (from_node, to_node) = near.into_split();
     let (from_database, to_database) = far.into_split();
+    let has_lost = AtomicBool::new(false);
     tokio::select! {
-        () = pump(from_node, to_database, Way::ToDatabase, wire.clone()) => {}
-        () = pump(from_database, to_node, Way::ToNode, wire.clone()) => {}
+        () = pump(from_node, to_database, Way::ToDatabase, wire.clone(), &has_lost) => {}
+        () = pump(from_database, to_node, Way::ToNode, wire.clone(), &has_lost) => {}
         _ = wire.wait_for(|wire| *wire == Wire::Cut) => {}
     }
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, way: Way, mut wire: watch::Receiver<Wire>) {
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    way: Way,
+    mut wire: watch::Receiver<Wire>,
+    has_lost: &AtomicBool,
+) {
     let mut buffer = vec![0; 16 * 1024];
-    let mut has_lost = false;
     loop {
         let read = from.read(&mut buffer).await.unwrap_or(0);
         let fate = wire.borrow_and_update().fate(way);
         match fate {
             Fate::Passes => {}
-            Fate::Lost => has_lost |= read > 0,
+            Fate::Lost => has_lost.store(true, Ordering::Relaxed),
             Fate::Waits => drop(wire.wait_for(|wire| wire.fate(way) != Fate::Waits).await),
             Fate::Late(by) => tokio::time::sleep(by).await,
         }
-        if read == 0 {
-            // That somebody has hung up is not heard either, until the wire is mended.
-            let _ = wire.wait_for(|wire| wire.fate(way) != Fate::Lost).await;
-            return;
+        let has_lost = has_lost.load(Ordering::Relaxed);
+        if read == 0 && has_lost && way == Way::ToNode {
+            // The node never hears that the database has hung up.
+            std::future::pending::<()>().await;
         }
-        if !has_lost && to.write_all(&buffer[..read]).await.is_err() {
+        if read == 0 || (!has_lost && to.write_all(&buffer[..read]).await.is_err()) {
             return;
         }
     }

@@ -80,7 +80,7 @@ impl Deck {
 /// Makes trouble, one after the other, until all is over. Several of these may be at work, never at the same node.
 pub(crate) fn make(ground: &Arc<Ground>, deck: &Deck, mut dice: Dice) {
     while !ground.ledger.is_over.load(Ordering::Relaxed) {
-        std::thread::sleep(LEASE * u32::try_from(dice.within(100, 800)).unwrap() / 1_000);
+        std::thread::sleep(LEASE * u32::try_from(dice.within(400, 1_600)).unwrap() / 1_000);
         let place = &ground.places[dice.of(ground.places.len())];
         let Ok(_alone) = place.trouble.try_lock() else { continue };
         let (trouble, lasts) = deck.draw(&mut dice);
