@@ -50,6 +50,10 @@ test-postgres *arguments:
 soak rounds="1000":
     SOAK_ROUNDS={{ rounds }} cargo test --locked -p portcullis --test main attack_61
 
+# Revoke so many keys on three nodes while everything goes wrong that can; PORTCULLIS_FAULT_SEED repeats a run's faults
+soak-cluster revokes="10000":
+    SOAK_REVOKES={{ revokes }} cargo test --locked -p portcullis --test main whatever_happens -- --nocapture
+
 # Take the pictures of docs/screenshots anew; look at them before you commit them
 screenshots:
     cargo test --locked -p portcullis --test main screenshots -- --ignored

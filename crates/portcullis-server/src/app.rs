@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use portcullis_core::limits::Subject;
 use portcullis_core::permission::Catalogue;
@@ -65,6 +66,9 @@ pub struct App {
     /// Told once, when all is over, so that the follower and the jobs end.
     ended: watch::Sender<bool>,
 }
+
+/// A server that is asked to stop waits so long at most for a database that does not answer.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Why the server could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -149,13 +153,20 @@ impl App {
     pub async fn close(&self) {
         self.ended.send_replace(true);
         crate::cluster::left(self).await;
-        if let Err(error) = crate::jobs::write_uses::all(self).await {
-            tracing::warn!(%error, "cannot write what was counted; the next start does");
+        let last_words = async {
+            if let Err(error) = crate::jobs::write_uses::all(self).await {
+                tracing::warn!(%error, "cannot write what was counted; the next start does");
+            }
+            if let Err(error) = crate::cluster::quotas::return_all(self).await {
+                tracing::warn!(%error, "cannot give back what is left of quotas; the next start goes on with it");
+            }
+            self.store.close().await;
+        };
+        if tokio::time::timeout(LAST_WORDS, last_words).await.is_err() {
+            tracing::warn!(
+                "the database does not answer; what was counted stays in the spool, and the next start writes it"
+            );
         }
-        if let Err(error) = crate::cluster::quotas::return_all(self).await {
-            tracing::warn!(%error, "cannot give back what is left of quotas; the next start goes on with it");
-        }
-        self.store.close().await;
     }
 
     /// Whether there is nobody yet who could sign in, so that the set-up page is what there is to see.

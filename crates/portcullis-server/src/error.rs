@@ -177,6 +177,7 @@ impl From<StoreError> for Error {
             StoreError::Full => Self::Full,
             StoreError::Again(cause) => Self::Again(cause),
             // A database that is away, full or busy is nobody's wrong key: 503, and never 401 or 403.
+            StoreError::Silent => Self::Unavailable(error.to_string()),
             StoreError::Database(cause) => Self::Unavailable(cause.to_string()),
         }
     }

@@ -1,6 +1,7 @@
 //! The binary as its users run it: processes, signals, exit codes, standard streams.
 #![cfg(test)]
 
+mod cluster;
 mod commands;
 mod contract;
 mod dashboard;

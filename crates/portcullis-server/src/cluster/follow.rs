@@ -1,7 +1,8 @@
 //! Following the log alone, on SQLite; and reading the whole state, which every node does at its start and when it has lost its place.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use portcullis_core::keyring::Keyring;
 use portcullis_core::permission::Catalogue;
@@ -12,17 +13,35 @@ use super::{PAGE, POLL, Reload};
 use crate::app::App;
 use crate::store::{Store, StoreError};
 
+/// A database that says nothing for so long, in the middle of a snapshot, has gone.
+const SILENCE: Duration = Duration::from_mins(1);
+
 pub(super) async fn load(
     store: &Store,
     catalogue: &Arc<Catalogue>,
     now: Timestamp,
 ) -> Result<(Keyring, i64), StoreError> {
     let mut keyring = Keyring::new(Arc::clone(catalogue));
-    let seq = store
-        .snapshot(now, &mut |change| keyring.apply(change).map_err(|error| StoreError::Unreadable(error.to_string())))
-        .await?;
+    let taken = AtomicU64::new(0);
+    let mut take = |change| {
+        taken.fetch_add(1, Ordering::Relaxed);
+        keyring.apply(change).map_err(|error| StoreError::Unreadable(error.to_string()))
+    };
+    // However much there is to read, some of it comes all the time: a connection that has gone silent never says so.
+    let seq = tokio::select! {
+        read = store.snapshot(now, &mut take) => read?,
+        () = stands_still(&taken) => return Err(StoreError::Silent),
+    };
     tracing::info!(keys = keyring.len(), seq, "read the whole state into memory");
     Ok((keyring, seq))
+}
+
+/// Waits until the count has stood still for a while.
+async fn stands_still(count: &AtomicU64) {
+    let mut before = None;
+    while before.replace(count.load(Ordering::Relaxed)) != Some(count.load(Ordering::Relaxed)) {
+        tokio::time::sleep(SILENCE).await;
+    }
 }
 
 /// Follows the log until the end is told.

@@ -38,8 +38,8 @@ struct Member {
     /// The time line of the database server that was polled last.
     time_line: Option<String>,
     reaper: Reaper,
-    /// Since when the database is seen to be one whose leases may be missing.
-    unsettled_since: Option<u64>,
+    /// Which start of the database is one whose leases may be missing, and since when that is seen.
+    unsettled: Option<(String, u64)>,
 }
 
 /// Takes the first lease, and keeps it from then on.
@@ -53,7 +53,7 @@ pub(super) async fn join(app: &Arc<App>, ended: &watch::Receiver<bool>) -> Resul
         incarnation: None,
         time_line: None,
         reaper: Reaper::default(),
-        unsettled_since: None,
+        unsettled: None,
     };
     member.turn(app, true).await?;
     tokio::spawn(keep(Arc::clone(app), member, ended.clone()));
@@ -132,8 +132,12 @@ impl Member {
             None => within(app, Line::connect(&app.config.database, patience(app))).await?,
         };
         let mut early = None;
+        // Whoever has a lease is waited for in any case: it is who comes anew that misses what is edited in these moments.
+        let dawdles = node.makes(Mutant::PollBeforeGrant) && !node.lease.holds(since_boot);
         if node.makes(Mutant::PollBeforeGrant) {
             early = Some(within(app, line.poll(node.applied(), PAGE)).await?);
+        }
+        if dawdles {
             tokio::time::sleep(POLL).await;
         }
         // 2. The grant, committed by itself.
@@ -162,6 +166,9 @@ impl Member {
             };
             node.lease.publish(until);
             self.renewed_at = Some(ts);
+        }
+        if dawdles {
+            tokio::time::sleep(POLL).await;
         }
         // 6. And the others may be told.
         if is_due || self.acknowledged != node.applied() {
@@ -212,12 +219,13 @@ impl Member {
             };
             let wanted = *wanted.get_or_insert(polled.head);
             app.node.head.store(polled.head, Ordering::Relaxed);
-            if !polled.settled && self.unsettled_since.is_none() {
+            let known = self.unsettled.take().filter(|(era, _)| era == line.era());
+            if !polled.settled && known.is_none() {
                 tracing::warn!(
                     "the database was started anew: edits wait for a whole lease until those from before are over"
                 );
             }
-            self.unsettled_since = (!polled.settled).then(|| self.unsettled_since.unwrap_or_else(since_boot));
+            self.unsettled = (!polled.settled).then(|| known.unwrap_or_else(|| (line.era().to_owned(), since_boot())));
             // A replica that has taken over may have lost edits, and given their numbers to others since.
             let is_another = self.incarnation.as_ref().is_some_and(|known| *known != polled.incarnation)
                 || self.time_line.as_ref().is_some_and(|known| known != line.time_line());
@@ -277,7 +285,7 @@ impl Member {
                 tracing::warn!(node, "took away the lease of a node that has stopped");
             }
         }
-        if let Some(since) = self.unsettled_since {
+        if let Some((_, since)) = self.unsettled {
             let longest = leases.iter().map(|lease| lease.lasts_ms).max().unwrap_or(0);
             let own = app.config.cluster.lease_ms + app.config.cluster.stale_grace_ms;
             let longest = u64::try_from(longest).unwrap_or(0).max(own) * 1_000;

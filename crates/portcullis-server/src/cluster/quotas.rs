@@ -14,11 +14,12 @@ pub(crate) async fn take(app: &App, wanted: &Wanted) -> Result<(), StoreError> {
         return Ok(());
     }
     let Wanted { subject, period, number, limit, part, .. } = *wanted;
-    let spent = again!({
+    let spending = async || {
         let mut edit = app.store.write().await?;
         let spent = edit.spend_quota((subject, period, number), limit, part).await?;
         edit.commit().await.map(|()| spent)
-    })?;
+    };
+    let spent = again!({ app.store.in_time(spending()).await })?;
     app.quotas.take(subject, period, Taken { number: spent.number, part: spent.part, spent: spent.by_all });
     Ok(())
 }
@@ -38,11 +39,12 @@ pub(crate) async fn return_of(app: &App, subject: Subject) -> Result<(), StoreEr
     if given.is_empty() {
         return Ok(());
     }
-    again!({
+    let returning = async || {
         let mut edit = app.store.write().await?;
         for &(period, left) in &given {
             edit.return_quota((subject, period, left.number), left.part).await?;
         }
         edit.commit().await
-    })
+    };
+    again!({ app.store.in_time(returning()).await })
 }

@@ -53,7 +53,8 @@ async fn once(app: &App, shards: Range<usize>, most: usize) -> Result<(), StoreE
     if taken.is_empty() {
         return Ok(());
     }
-    let done = again!({ write(app, &taken).await });
+    // Whoever asks what was used waits for this.
+    let done = again!({ app.store.in_time(write(app, &taken)).await });
     match &done {
         Ok(()) => {
             app.uses.written(&taken);

@@ -86,10 +86,10 @@ impl Line {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Enters a node.
+    /// Enters a node; once more, where only the answer to the first time was lost.
     pub(crate) async fn join(&mut self, row: &LeaseRow) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO leases (node, renewals, applied, lasts_ms, version, address, joined_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)";
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (node) DO UPDATE SET renewals = leases.renewals + 1";
         sqlx::query(SQL)
             .bind(&row.node)
             .bind(row.renewals)

@@ -30,6 +30,8 @@ pub(crate) mod tables;
 pub(crate) mod users;
 pub(crate) mod uses;
 
+use std::time::Duration;
+
 use portcullis_core::time::Timestamp;
 use portcullis_core::token::Digest;
 
@@ -83,6 +85,8 @@ pub(crate) struct Store {
     /// SQLite has one writer at a time; waiting in line for this connection is kinder than failing as busy. PostgreSQL has a few, so
     /// that whoever reads does not wait for whoever writes.
     writer: Pools,
+    /// How long a few statements may take together; for as long as they like, where no wire lies between.
+    patience: Option<Duration>,
     /// Held for as long as the store is open, so that no second server writes to the same file.
     lock: Option<std::fs::File>,
 }
@@ -107,6 +111,8 @@ pub enum StoreError {
     /// Nothing of it happened, and it may be tried again at once.
     #[error("the database gave up one of two transactions that were in each other's way: {0}")]
     Again(String),
+    #[error("the database does not answer any more")]
+    Silent,
     #[error(transparent)]
     Database(sqlx::Error),
 }
@@ -236,6 +242,12 @@ impl Store {
             Engine::Postgres(pool) => Engine::Postgres(pool.begin().await?),
         };
         Ok(Edit { engine })
+    }
+
+    /// Gives up work of a few statements that takes longer than they may: a connection that has gone silent never says so.
+    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let Some(patience) = self.patience else { return work.await };
+        tokio::time::timeout(patience, work).await.unwrap_or(Err(StoreError::Silent))
     }
 
     /// Writes what is left to write, and closes.

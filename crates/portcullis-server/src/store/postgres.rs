@@ -14,6 +14,9 @@ const OLDEST: i32 = 140_000;
 /// Whoever brings the schema up to date holds this lock; the number is that of nobody else.
 const MIGRATING: i64 = 0x706f_7274_6375_6c6c;
 
+/// So many statements that take as long as one may are taken for a connection that has gone silent.
+const STATEMENTS: u32 = 3;
+
 pub(super) async fn open(config: &Config) -> Result<Store, OpenError> {
     // Windows and counts are in a file of this node's own, also where the rows are elsewhere.
     let lock = sqlite::take_directory(&config.data)?;
@@ -22,11 +25,14 @@ pub(super) async fn open(config: &Config) -> Result<Store, OpenError> {
     prepare(&options, &at, config.database.migrate_at_start, timeout).await?;
     let pool = |connections| {
         // Lazily, since whether anybody answers has just been seen.
-        PgPoolOptions::new().max_connections(connections).acquire_timeout(timeout).connect_lazy_with(options.clone())
+        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(timeout);
+        pool.after_release(move |connection, _| Box::pin(answers(connection, timeout)))
+            .connect_lazy_with(options.clone())
     };
     Ok(Store {
         reader: Engine::Postgres(pool(config.database.read_connections)),
         writer: Engine::Postgres(pool(config.database.write_connections)),
+        patience: Some(Duration::from_millis(config.database.statement_timeout_ms) * STATEMENTS),
         lock: Some(lock),
     })
 }
@@ -37,13 +43,21 @@ pub(super) async fn open_to_read(config: &Config) -> Result<Store, OpenError> {
     let timeout = Duration::from_millis(config.database.connect_timeout_ms);
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(timeout).connect_with(options).await;
     let pool = pool.map_err(|cause| unreachable(&at, cause))?;
-    Ok(Store { reader: Engine::Postgres(pool.clone()), writer: Engine::Postgres(pool), lock: None })
+    Ok(Store { reader: Engine::Postgres(pool.clone()), writer: Engine::Postgres(pool), patience: None, lock: None })
 }
 
 /// Brings the schema up to date, and does nothing else: for those who separate that from running the server.
 pub(super) async fn migrate(database: &Database) -> Result<(), OpenError> {
     let (options, at) = options(database)?;
     prepare(&options, &at, true, Duration::from_millis(database.connect_timeout_ms)).await
+}
+
+/// Whether a connection that was given back still answers. The pool asks that too, but for ever: one that had gone silent in the
+/// middle of something would keep its place, until there is no place left for any other.
+async fn answers(connection: &mut PgConnection, patience: Duration) -> Result<bool, sqlx::Error> {
+    tokio::time::timeout(patience, connection.ping())
+        .await
+        .map_or(Err(sqlx::Error::PoolTimedOut), |done| done.map(|()| true))
 }
 
 /// How to connect, and the words by which the place may be named: never with the password.
