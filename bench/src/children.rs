@@ -26,13 +26,15 @@ pub(crate) struct Server {
 pub(crate) fn be(words: &[&str]) -> Done<()> {
     match words {
         ["memory", count] => memory(count.parse()?),
-        ["load", directory, count] => runtime()?.block_on(load(Path::new(directory), count.parse()?)),
+        ["load", directory, count] => runtime()?.block_on(load(config(Path::new(directory))?, count.parse()?)),
         ["server", directory] => runtime()?.block_on(serve(config(Path::new(directory))?)),
         ["server", directory, limiting, counting] => {
             let mut config = config(Path::new(directory))?;
             (config.limiting, config.counting) = (limiting.parse()?, counting.parse()?);
             runtime()?.block_on(serve(config))
         }
+        ["node", file] => runtime()?.block_on(serve(of_file(file)?)),
+        ["load-node", file, count] => runtime()?.block_on(load(of_file(file)?, count.parse()?)),
         ["default", directory] => runtime()?.block_on(serve(with_settings(Path::new(directory), "")?)),
         ["bare"] => runtime()?.block_on(bare()),
         ["generate", address, seconds, requests] => crate::generator::run(address, seconds.parse()?, requests),
@@ -113,6 +115,10 @@ pub(crate) fn config(directory: &Path) -> Done<Config> {
     with_settings(directory, "rate_limit_per_minute = 4_000\nrate_limit_per_second = 400")
 }
 
+fn of_file(file: &str) -> Done<Config> {
+    Ok(Config::load(Some(Path::new(file)), std::iter::empty())?)
+}
+
 fn with_settings(directory: &Path, settings: &str) -> Done<Config> {
     let mut config = Config::read(settings, std::iter::empty())?;
     config.listen = ([127, 0, 0, 1], 0).into();
@@ -122,9 +128,9 @@ fn with_settings(directory: &Path, settings: &str) -> Done<Config> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
-async fn load(directory: &Path, count: usize) -> Done<()> {
+async fn load(config: Config, count: usize) -> Done<()> {
     let (before, begun) = (resident(SELF)?, Instant::now());
-    let app = App::open(config(directory)?, Clock::System).await?;
+    let app = App::open(config, Clock::System).await?;
     let spent = begun.elapsed().as_secs_f64() * 1_000.0;
     println!("{spent} {}", (resident(SELF)? - before) / count.max(1) as f64);
     app.close().await;

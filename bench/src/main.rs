@@ -8,6 +8,7 @@ mod in_process;
 mod keys;
 mod memory;
 mod meter;
+mod nodes;
 mod store;
 mod table;
 
@@ -42,8 +43,12 @@ fn main() -> Done<()> {
     if let ["child", rest @ ..] = words.as_slice() {
         return children::be(rest);
     }
-    if let Some(unknown) = words.iter().find(|word| !matches!(**word, "--quick" | "--json" | "--lists" | "--meter")) {
-        return Err(format!("there is no option {unknown}; there are --quick, --lists, --meter and --json").into());
+    if let Some(unknown) =
+        words.iter().find(|word| !matches!(**word, "--quick" | "--json" | "--lists" | "--meter" | "--nodes"))
+    {
+        return Err(
+            format!("there is no option {unknown}; there are --quick, --lists, --meter, --nodes and --json").into()
+        );
     }
     let scale = if words.contains(&"--quick") { QUICK } else { FULL };
     if words.contains(&"--lists") {
@@ -53,6 +58,11 @@ fn main() -> Done<()> {
         let directory = tempfile::tempdir()?;
         let store = store::fill(directory.path(), scale.stored_keys, store::Whose::Many)?;
         return meter::measure(&scale, directory.path(), &store, &mut table::Table::new(true));
+    }
+    if words.contains(&"--nodes") {
+        let directory = tempfile::tempdir()?;
+        let store = store::fill(directory.path(), scale.stored_keys, store::Whose::Many)?;
+        return nodes::measure(&scale, directory.path(), &store, &mut table::Table::new(true));
     }
     measure(scale, words.contains(&"--json"))
 }
@@ -71,6 +81,7 @@ fn measure(scale: Scale, json: bool) -> Done<()> {
     let store = store::fill(directory.path(), scale.stored_keys, store::Whose::Many)?;
     memory::measure_load(directory.path(), scale.stored_keys, &mut table)?;
     http::measure(&scale, directory.path(), &store, &mut table)?;
+    nodes::measure(&scale, directory.path(), &store, &mut table)?;
     meter::measure(&scale, directory.path(), &store, &mut table)?;
     drop(directory);
     measure_lists(&scale, &mut table)?;
