@@ -145,11 +145,6 @@ impl Member {
             self.renew(app, &mut line).await?;
         }
         // 3. and 4. After the grant has committed: what is beyond `applied`, and into the memory.
-        if node.makes(Mutant::AcknowledgeBeforeApply) {
-            let head = within(app, line.poll(node.applied(), PAGE)).await?.head;
-            within(app, line.acknowledge(&self.id, head)).await?;
-            tokio::time::sleep(POLL).await;
-        }
         if !self.catch_up(app, &mut line, early).await? {
             self.line = Some(line);
             return Ok(());
@@ -233,6 +228,10 @@ impl Member {
             self.time_line = Some(line.time_line().to_owned());
             if is_another || polled.head < app.node.applied() {
                 return self.begin_anew(app, line).await;
+            }
+            if app.node.makes(Mutant::AcknowledgeBeforeApply) && !polled.changes.is_empty() {
+                within(app, line.acknowledge(&self.id, polled.head)).await?;
+                tokio::time::sleep(POLL).await;
             }
             let applied = if polled.changes.is_empty() && polled.head > app.node.applied() {
                 Err(Reload("the log no longer has what came after".to_owned()))

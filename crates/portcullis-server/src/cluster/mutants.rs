@@ -6,7 +6,7 @@
 pub(crate) enum Mutant {
     /// An edit answers when it is committed.
     PublishWithoutWaiting,
-    /// Whether the lease holds is looked up each quarter of a second.
+    /// Whether the lease holds is looked up once a second.
     CachedClock,
     /// The lease is counted from the answer, and nothing is taken off it.
     EndFromTheAnswer,
