@@ -60,6 +60,8 @@ pub struct App {
     pub(crate) attempts: Attempts,
     pub(crate) hashing: Hashing,
     pub(crate) setup: SetupCode,
+    /// How long an answer that waits for a database elsewhere may take.
+    pub(crate) longest_answer: Option<Duration>,
     /// The address that was taken, where the configuration left the port open.
     address: OnceLock<SocketAddr>,
     stopping: AtomicBool,
@@ -118,6 +120,7 @@ impl App {
             attempts: Attempts::default(),
             hashing: Hashing::new(),
             setup: if has_users { SetupCode::default() } else { SetupCode::make(&dice, clock.now()) },
+            longest_answer: longest_answer(&config),
             address: OnceLock::new(),
             stopping: AtomicBool::new(false),
             ended: watch::Sender::new(false),
@@ -218,6 +221,15 @@ async fn pepper(store: &Store, path: &Path, dice: &SystemDice) -> Result<Pepper,
         }
     }
     Ok(pepper)
+}
+
+/// As long as its statements may take, and then the wait of an edit for all nodes.
+fn longest_answer(config: &Config) -> Option<Duration> {
+    const STATEMENTS: u64 = 4;
+    let cluster = &config.cluster;
+    let wait = 2 * cluster.lease_ms + 2 * cluster.stale_grace_ms;
+    let longest = STATEMENTS * config.database.statement_timeout_ms + wait;
+    config.database.url.is_some().then(|| Duration::from_millis(longest))
 }
 
 /// What was counted by this process is told from what others did by the number of its start.

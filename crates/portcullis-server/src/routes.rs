@@ -56,7 +56,12 @@ async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
     let announced = Announced::on(request.extensions_mut());
     let knock = leaves_a_trace(request.uri().path()).then(|| Knock::on(&mut request));
     // A bug in one request must not take the connection, or another request, with it.
-    let answered = AssertUnwindSafe(receipts::noting(next.run(request))).catch_unwind().await;
+    let answering = AssertUnwindSafe(receipts::noting(next.run(request))).catch_unwind();
+    let answered = match app.longest_answer.filter(|_| matches!(part, Part::Manage | Part::Other)) {
+        None => answering.await,
+        // Whoever asked may have gone without a word; the connection to the database is wanted by others.
+        Some(longest) => tokio::time::timeout(longest, answering).await.unwrap_or_else(|_| Ok(too_long())),
+    };
     let answered = answered.unwrap_or_else(|_| Error::Internal("a handler panicked".to_owned()).into_response());
     if let (Some(knock), Some(Pending(error))) = (knock, answered.extensions().get::<Pending>()) {
         knock.note(&app, error).await;
@@ -70,6 +75,10 @@ async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
     announced.put_into(headers);
     app.metrics.answered(part, stopwatch.elapsed());
     response
+}
+
+fn too_long() -> Response {
+    Error::Unavailable("the database did not answer; what was asked for may have been done".to_owned()).into_response()
 }
 
 /// Whether a refusal at a path is written to the audit log: at the management API, and at pages. What a key may ask about itself is

@@ -145,16 +145,19 @@ impl Node {
         self.board.rejoining.load(Ordering::Acquire)
     }
 
-    /// The keys that are to be revoked again.
-    pub(crate) fn forgotten(&self) -> Vec<(UserId, ApiKeyId)> {
-        self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The next key that is to be revoked again; `None` where all are, and this node may go on.
+    pub(crate) fn forgotten(&self) -> Option<(UserId, ApiKeyId)> {
+        let next = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).last().copied();
+        if next.is_none() {
+            self.board.rejoining.store(false, Ordering::Release);
+            self.nudge.notify_one();
+        }
+        next
     }
 
-    /// They are revoked again.
-    pub(crate) fn all_remembered(&self) {
-        self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.board.rejoining.store(false, Ordering::Release);
-        self.nudge.notify_one();
+    /// That key is revoked again.
+    pub(crate) fn remembered(&self) {
+        self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).pop();
     }
 
     fn makes(&self, mistake: Mutant) -> bool {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_core::id::{ApiKeyId, UserId};
 use tokio::sync::watch;
 
 use super::next_turn;
@@ -10,6 +11,8 @@ use crate::app::App;
 use crate::manage::api_keys;
 
 const AGAIN: Duration = Duration::from_millis(500);
+/// A connection that has gone silent must not keep this node from ever saying yes again.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
     loop {
@@ -17,12 +20,22 @@ pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
             () = app.node.has_forgotten.notified() => {}
             _ = ended.wait_for(|&ended| ended) => return,
         }
-        while let Err(error) = api_keys::revoke_again(&app, &app.node.forgotten()).await {
-            tracing::error!(%error, "cannot revoke again what the database has forgotten; trying again");
-            if !next_turn(AGAIN, &mut ended).await {
-                return;
+        while let Some((user, id)) = app.node.forgotten() {
+            if let Err(why) = revoke(&app, user, id).await {
+                tracing::error!(why, %id, "cannot revoke again what the database has forgotten; trying again");
+                if !next_turn(AGAIN, &mut ended).await {
+                    return;
+                }
+                continue;
             }
+            app.node.remembered();
         }
-        app.node.all_remembered();
+    }
+}
+
+async fn revoke(app: &App, user: UserId, id: ApiKeyId) -> Result<(), String> {
+    match tokio::time::timeout(PATIENCE, api_keys::revoke_again(app, user, id)).await {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(_) => Err("the database does not answer".to_owned()),
     }
 }

@@ -83,8 +83,9 @@ pub(crate) fn options(database: &Database) -> Result<(PgConnectOptions, String),
         ("default_transaction_isolation", "read committed"),
         ("statement_timeout", &timeout),
         ("lock_timeout", &timeout),
-        // A node that was cut off in the middle of an edit must not keep all others waiting.
-        ("idle_in_transaction_session_timeout", &timeout),
+        // A node that was cut off in the middle of an edit must not keep all others waiting; between two statements there is no more
+        // than a wire.
+        ("idle_in_transaction_session_timeout", "2000"),
         ("tcp_user_timeout", &timeout),
     ]);
     Ok((options, at))

@@ -39,11 +39,8 @@ pub(crate) async fn revoke_unused(app: &App) -> Result<usize, Error> {
 }
 
 /// Revokes again what a database that was set back has forgotten.
-pub(crate) async fn revoke_again(app: &App, keys: &[(UserId, ApiKeyId)]) -> Result<(), Error> {
-    for &(user, id) in keys {
-        revoke_by_rule(app, user, id, "Revoked before the database was set back to an earlier state.").await?;
-    }
-    Ok(())
+pub(crate) async fn revoke_again(app: &App, user: UserId, id: ApiKeyId) -> Result<(), Error> {
+    revoke_by_rule(app, user, id, "Revoked before the database was set back to an earlier state.").await
 }
 
 pub(super) async fn revoke_by_rule(app: &App, user: UserId, id: ApiKeyId, reason: &str) -> Result<(), Error> {
