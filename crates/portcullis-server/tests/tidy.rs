@@ -88,7 +88,8 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         inside: &[""],
-        except: &[],
+        // A test reads the statements of this folder, to have each prepared.
+        except: &["crates/portcullis-server/src/store/tests"],
         words: &["AssertSqlSafe"],
         instead: "a statement is a literal and its values are bound",
     },

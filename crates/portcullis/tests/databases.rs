@@ -164,3 +164,32 @@ fn settings_of_nodes_that_cannot_be() {
         fails(&command.output().unwrap(), 2, &[word]);
     }
 }
+
+#[test]
+fn nodes_are_listed_with_how_far_each_is_behind() {
+    let directory = directory();
+    let alone = Quickstart::start_quietly(directory.path());
+    let shown = printed(&alone.command(&["nodes"]).output().unwrap(), 0);
+    assert!(shown.contains("SQLite") && shown.contains("The last edit is number"), "{shown}");
+    drop(alone);
+
+    let (first, second, url) = (self::directory(), self::directory(), Postgres::shared().database());
+    let start = |place: &tempfile::TempDir| {
+        let mut command = portcullis(&[]);
+        command.env("PORTCULLIS_DATABASE_URL", &url);
+        Quickstart::start_as(command, place.path())
+    };
+    let one = start(&first);
+    std::fs::create_dir(second.path().join("store")).unwrap();
+    std::fs::copy(first.path().join("store/pepper"), second.path().join("store/pepper")).unwrap();
+    let other = start(&second);
+    let told: serde_json::Value =
+        serde_json::from_str(&printed(&one.command(&["nodes", "--json"]).output().unwrap(), 0)).unwrap();
+    let nodes = told["nodes"].as_array().unwrap();
+    let addresses: Vec<_> = nodes.iter().map(|node| node["address"].as_str().unwrap()).collect();
+    assert_eq!(nodes.len(), 2, "{told}");
+    assert!(addresses.contains(&one.text("url")) && addresses.contains(&other.text("url")), "{told}");
+    assert_eq!(nodes.iter().filter(|node| node["this"] == true).count(), 1, "{told}");
+    let shown = printed(&one.command(&["nodes"]).output().unwrap(), 0);
+    assert!(shown.contains("(asked)") && shown.contains("5000 ms"), "{shown}");
+}

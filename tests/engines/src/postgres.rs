@@ -134,6 +134,14 @@ impl Postgres {
         replica
     }
 
+    /// Takes the place of a primary that has crashed, after it was promoted.
+    pub fn take_over(&mut self, primary: &Self) {
+        self.sql("postgres", "CHECKPOINT");
+        self.crash();
+        self.port = primary.port;
+        self.resume();
+    }
+
     fn path(&self, name: &str) -> String {
         self.directory.path().join(name).display().to_string()
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use portcullis_core::change::{ApiKeyEnd, Change};
 use portcullis_core::keyring::Keyring;
 use portcullis_core::token::Digest;
 
@@ -38,5 +39,10 @@ pub(crate) async fn read(app: &App, digest: Option<&Digest>, is_wanted: bool) ->
     }
     let unreadable = |error: portcullis_core::keyring::Unfit| StoreError::Unreadable(error.to_string());
     app.store.snapshot_of(digest, &mut |change| keyring.apply(change).map_err(unreadable)).await?;
+    // Revoked is for ever, also where a database that was set back does not know it any more.
+    let known = app.node.last_known().and_then(|known| known.find(digest).map(|key| (key.id(), key.revoked_at())));
+    if let (Some((id, Some(at))), Some(_)) = (known, keyring.find(digest)) {
+        keyring.apply(Change::ApiKeyRevoked(ApiKeyEnd { id, at })).map_err(unreadable)?;
+    }
     Ok(keyring)
 }

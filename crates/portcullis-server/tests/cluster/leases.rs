@@ -267,3 +267,30 @@ async fn a_canary_is_made_used_revoked_and_tried_again_on_every_node() {
     };
     nodes[0].until(used).await;
 }
+
+/// A replica that had not heard of a revoke takes over, and another edit takes the number of the lost one: the numbers tell nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_53_a_replica_that_takes_over_is_told_what_it_had_not_heard() {
+    let primary = Postgres::start(&["wal_level=replica", "max_wal_senders=4"]);
+    primary.sql("postgres", "CREATE DATABASE ours");
+    let node = Server::on(QUICK, &primary.url("ours")).await;
+    let (ann, _) = node.owner_of("ann@example.com", "Dental Clinic").await;
+    let (dead, live) = (node.key(&ann, &json!({"name": "D"})).await, node.key(&ann, &json!({"name": "L"})).await);
+    let mut replica = primary.replica();
+    replica.crash();
+    node.revoke(&ann, &dead).await;
+    primary.crash();
+    replica.resume();
+    replica.sql("postgres", "SELECT pg_promote(TRUE, 60)");
+    replica.sql("ours", "UPDATE change_head SET seq = seq + 1");
+    replica.take_over(&primary);
+    let reason = format!("SELECT revoked_reason FROM api_keys WHERE id = '{}'", dead.id);
+    node.until(async || {
+        let answer = node.op_post("/verify", &json!({"token": dead.token})).await;
+        assert!(answer.status == 503 || answer.body["data"]["valid"] == false, "{}", answer.text);
+        replica.sql("ours", &reason).contains("set back")
+    })
+    .await;
+    node.until(async || node.op_post("/verify", &json!({"token": live.token})).await.body["data"]["valid"] == true)
+        .await;
+}

@@ -125,6 +125,48 @@ async fn attack_59_without_redis_each_node_has_its_part_and_with_it_nobody_gets_
     assert_eq!(count(&nodes, &key, 30).await, 0);
 }
 
+/// In a span that contains its losses, each node adds at most the part that it had not used: less than the limit in all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_38_however_often_redis_goes_and_comes_back_the_limit_is_kept_to() {
+    const LIMIT: u32 = 90;
+
+    let redis = Redis::start(&[]);
+    let (nodes, key) = nodes::<3>(&settings(&redis), LIMIT).await;
+    for node in &nodes {
+        redis_is(node, 1).await;
+    }
+    let asking = async |node: &Server| {
+        let mut passed = 0;
+        for _ in 0..200 {
+            passed += u32::from(passes(node, &key).await);
+        }
+        passed
+    };
+    let [first, second, third] = &nodes;
+    let going_and_coming = tokio::task::spawn_blocking({
+        move || {
+            for _ in 0..4 {
+                redis.stop();
+                std::thread::sleep(Duration::from_millis(150));
+                redis.resume();
+                std::thread::sleep(Duration::from_millis(350));
+            }
+            redis
+        }
+    });
+    let (one, two, three) = tokio::join!(asking(first), asking(second), asking(third));
+    let passed = one + two + three;
+    assert!((LIMIT / 3..2 * LIMIT).contains(&passed), "{one} + {two} + {three}");
+    let redis = going_and_coming.await.unwrap();
+    for node in &nodes {
+        redis_is(node, 1).await;
+    }
+    // By now every node has let in its part, and knows it.
+    assert!(count(&nodes, &key, 40).await + (passed as usize) < 2 * LIMIT as usize);
+    assert_eq!(count(&nodes, &key, 10).await, 0);
+    drop(redis);
+}
+
 #[tokio::test]
 async fn a_node_starts_without_redis_and_finds_it_later() {
     let redis = Redis::start(&[]);
