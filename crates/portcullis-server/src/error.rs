@@ -51,7 +51,8 @@ pub(crate) enum Error {
     Full,
     #[error("This server cannot answer now; ask again. Your key is not the reason.")]
     Unavailable(String),
-    /// Two transactions were in each other's way, and nothing of this one happened: whoever sees it tries again.
+    /// Two transactions were in each other's way, and nothing of this one happened. No edit meets this, since edits take turns; what
+    /// is none is done again by whoever does it.
     #[error("This server cannot answer now; ask again. Your key is not the reason.")]
     Again(String),
 }

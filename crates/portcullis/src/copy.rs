@@ -36,21 +36,13 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let from = running::configure(&Place { database_url: Some(args.from), ..Place::default() }, None)?;
-    // The spool of a node stays where it is; a copy has none of its own.
-    let scratch = Place { config: args.config, data: None, database_url: args.to };
-    let mut to = scratch.configure_named()?;
-    if to.database.url.is_some() {
-        to.data = from.data.join("copy");
-    } else if to.data == from.data {
+    let to = Place { config: args.config, data: None, database_url: args.to }.configure_named()?;
+    if to.database.url.is_none() && to.data == from.data {
         return Err(Failure::new(WRONG_USE, "--from and --to are the same"));
     }
     running::start_log(&to)?;
     let mut bars = Bars::new();
     let moved = transfer::copy(&from, &to, &mut |progress| bars.show(progress)).await;
-    if to.database.url.is_some() {
-        // It was only there to keep a second copy out.
-        let _ = std::fs::remove_dir_all(&to.data);
-    }
     let moved = moved.map_err(failure)?;
     bars.done();
     if args.json {
@@ -77,7 +69,7 @@ pub(crate) fn table(moved: &Moved) -> Result<(), Failure> {
 #[expect(clippy::needless_pass_by_value, reason = "it is what becomes of an error")]
 pub(crate) fn failure(error: TransferError) -> Failure {
     let code = match error {
-        TransferError::NotEmpty | TransferError::InUse => REFUSED,
+        TransferError::NotEmpty | TransferError::Another | TransferError::InUse => REFUSED,
         TransferError::Broken(_) | TransferError::Damaged { .. } | TransferError::Differs { .. } => BROKEN,
         TransferError::Open(_) | TransferError::Store(_) | TransferError::File { .. } => FAILED,
     };

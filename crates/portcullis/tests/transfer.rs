@@ -66,6 +66,8 @@ struct Filled {
     live: Vec<String>,
     dead: String,
     dead_id: String,
+    leaked: String,
+    leaked_id: String,
 }
 
 async fn fill(server: &Quickstart, keys: usize) -> Filled {
@@ -82,7 +84,8 @@ async fn fill(server: &Quickstart, keys: usize) -> Filled {
         live.push(make(format!("Key {n}")).await.0);
     }
     let (dead, dead_id) = make("Dead".to_owned()).await;
-    Filled { operator, user, live, dead, dead_id }
+    let (leaked, leaked_id) = make("Leaked".to_owned()).await;
+    Filled { operator, user, live, dead, dead_id, leaked, leaked_id }
 }
 
 async fn revoke(server: &Quickstart, filled: &Filled, id: &str) {
@@ -122,19 +125,15 @@ async fn a_store_moves_from_sqlite_to_postgresql_and_no_key_is_made_anew() {
     printed(&busy, 1);
     assert!(errors(&busy).contains("another server is running"), "{}", errors(&busy));
     server.terminate();
-    let told: Value = serde_json::from_str(&printed(&copy(), 0)).unwrap();
-    // The sample has two users' worth of rows besides: what counts is that all of it is there.
-    assert_eq!(told["rows"]["api_keys"], 122, "{told}");
-    let events: i64 = told["audit_events"].as_i64().unwrap();
-    assert!(events > 122, "{told}");
-
+    interrupt_copy(&from, &to, 123);
     // A copy that was interrupted is not served, and goes on when it is run again.
-    psql(&to, "ALTER TABLE audit_events DISABLE TRIGGER USER; DELETE FROM audit_events WHERE number > 50;
-        ALTER TABLE audit_events ENABLE TRIGGER USER; DELETE FROM uses_by_hour; INSERT INTO facts VALUES ('unfinished_copy', '')");
     let refused = new.command(&["serve", "--listen", "127.0.0.1:0"]).output().unwrap();
     printed(&refused, 1);
     assert!(errors(&refused).contains("not finished"), "{}", errors(&refused));
-    printed(&copy(), 0);
+    let told: Value = serde_json::from_str(&printed(&copy(), 0)).unwrap();
+    assert_eq!(told["rows"]["api_keys"], 123, "{told}");
+    let events: i64 = told["audit_events"].as_i64().unwrap();
+    assert!(events > 122, "{told}");
     let whole = printed(&new.command(&["audit", "verify", "--json"]).output().unwrap(), 0);
     assert_eq!(serde_json::from_str::<Value>(&whole).unwrap()["events"], events);
 
@@ -149,6 +148,51 @@ async fn a_store_moves_from_sqlite_to_postgresql_and_no_key_is_made_anew() {
     printed(&again, 5);
     assert!(errors(&again).contains("in use already"), "{}", errors(&again));
     printed(&new.command(&["audit", "verify"]).output().unwrap(), 0);
+}
+
+/// Begins a copy that comes as far as so many keys, and then no further.
+fn interrupt_copy(from: &str, to: &str, keys: u32) {
+    printed(&portcullis(&["migrate", "--database-url", to]).output().unwrap(), 0);
+    let database = to.rsplit('/').next().unwrap().to_owned();
+    let holding = std::thread::spawn({
+        let database = database.clone();
+        // Until it is told to go, or for as long as a statement may wait.
+        let hold = "SET application_name = 'holding'; BEGIN; LOCK TABLE audit_events; SELECT pg_sleep(8); COMMIT";
+        move || Postgres::shared().try_sql(&database, hold)
+    });
+    let held =
+        "SELECT count(*) FROM pg_locks WHERE relation = 'audit_events'::regclass AND mode = 'AccessExclusiveLock'";
+    while psql(to, held).trim() == "0" {
+        std::thread::yield_now();
+    }
+    let mut copy = portcullis(&["copy", "--from", from, "--to", to]).spawn().unwrap();
+    while psql(to, "SELECT count(*) FROM api_keys").trim() != keys.to_string() {
+        assert!(copy.try_wait().unwrap().is_none(), "the copy ended by itself");
+    }
+    copy.kill().unwrap();
+    copy.wait().unwrap();
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name IN ('holding', 'portcullis')
+        AND datname = current_database()";
+    psql(to, end);
+    let _ = holding.join();
+}
+
+#[tokio::test]
+async fn a_copy_does_not_go_on_where_the_store_has_changed_since() {
+    let directory = directory();
+    let old = Place::sqlite(&directory, "old");
+    let server = old.server();
+    let filled = fill(&server, 5).await;
+    server.terminate();
+    let (from, new) = (old.url(), Place::postgres(&directory, "new"));
+    interrupt_copy(&from, &new.url(), 8);
+    // What was copied says that the key is live; by now it is not.
+    let server = old.server();
+    revoke(&server, &filled, &filled.dead_id).await;
+    server.terminate();
+    let refused = portcullis(&["copy", "--from", &from, "--to", &new.url()]).output().unwrap();
+    printed(&refused, 5);
+    assert!(errors(&refused).contains("an earlier state of this one"), "{}", errors(&refused));
 }
 
 #[tokio::test]
@@ -184,10 +228,14 @@ async fn a_backup_brings_everything_back_but_what_had_ended_since() {
         let file = directory.path().join("backup.gz");
         let backup = |to: &Path| old.command(&["backup", "--json", "--to", to.to_str().unwrap()]).output().unwrap();
         let told: Value = serde_json::from_str(&printed(&backup(&file), 0)).unwrap();
-        assert_eq!(told["rows"]["api_keys"], 62, "{told}");
+        assert_eq!(told["rows"]["api_keys"], 63, "{told}");
         no_secret_is_in(&file, &filled, &old, &cookie);
-        // Revoked after the backup was made.
+        // Revoked, and rotated without overlap, after the backup was made.
         revoke(&server, &filled, &filled.dead_id).await;
+        let rotate = format!("/users/{}/api-keys/{}/rotate", filled.user, filled.leaked_id);
+        let (status, answer) =
+            server.send(Method::POST, &filled.operator, &rotate, &json!({"overlap_seconds": 0})).await;
+        assert_eq!(status, 201, "{answer}");
         let events = printed(&old.command(&["audit", "export"]).output().unwrap(), 0);
         server.terminate();
 
@@ -200,12 +248,13 @@ async fn a_backup_brings_everything_back_but_what_had_ended_since() {
         printed(&refused, 5);
         assert!(errors(&refused).contains("would live again"), "{}", errors(&refused));
         let told: Value = serde_json::from_str(&printed(&restore(&["--revoked-since", "-"]), 0)).unwrap();
-        assert_eq!((&told["ended"], &told["unknown"]), (&json!(1), &json!([])), "{told}");
+        assert_eq!((&told["ended"], &told["unknown"]), (&json!(2), &json!([])), "{told}");
         let again = restore(&["--accept-forgotten-revocations"]);
         printed(&again, 5);
         printed(&new.command(&["audit", "verify"]).output().unwrap(), 0);
         let server = new.server();
         is_as_before(&server, &filled).await;
+        assert_eq!(server.verify(&filled.operator, &filled.leaked).await["reason"], "revoked");
         let (_, log) =
             server.send(Method::GET, &filled.operator, "/audit-events?action=store.restored", &json!({})).await;
         assert_eq!(log["data"].as_array().unwrap().len(), 1, "{log}");

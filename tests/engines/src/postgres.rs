@@ -86,6 +86,11 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// Runs a statement that may be ended by others.
+    pub fn try_sql(&self, database: &str, sql: &str) -> bool {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.sql(database, sql))).is_ok()
+    }
+
     /// What `psql` prints of a statement.
     pub fn sql(&self, database: &str, sql: &str) -> String {
         let (psql, port) = (format!("{}/psql", self.bin), self.port.to_string());

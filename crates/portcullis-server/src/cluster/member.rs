@@ -34,9 +34,10 @@ struct Member {
     is_entered: bool,
     renewed_at: Option<u64>,
     acknowledged: i64,
-    incarnation: Option<String>,
-    /// The time line of the database server that was polled last.
-    time_line: Option<String>,
+    /// The incarnation and the time line of the database that this node's memory is of.
+    database: Option<(String, String)>,
+    /// The database is another, and what it has forgotten has not been found out yet.
+    must_begin_anew: bool,
     reaper: Reaper,
     /// Which start of the database is one whose leases may be missing, and since when that is seen.
     unsettled: Option<(String, u64)>,
@@ -50,8 +51,8 @@ pub(super) async fn join(app: &Arc<App>, ended: &watch::Receiver<bool>) -> Resul
         is_entered: false,
         renewed_at: None,
         acknowledged: 0,
-        incarnation: None,
-        time_line: None,
+        database: None,
+        must_begin_anew: false,
         reaper: Reaper::default(),
         unsettled: None,
     };
@@ -222,13 +223,16 @@ impl Member {
             }
             self.unsettled = (!polled.settled).then(|| known.unwrap_or_else(|| (line.era().to_owned(), since_boot())));
             // A replica that has taken over may have lost edits, and given their numbers to others since.
-            let is_another = self.incarnation.as_ref().is_some_and(|known| *known != polled.incarnation)
-                || self.time_line.as_ref().is_some_and(|known| known != line.time_line());
-            self.incarnation = Some(polled.incarnation);
-            self.time_line = Some(line.time_line().to_owned());
-            if is_another || polled.head < app.node.applied() {
-                return self.begin_anew(app, line).await;
+            let database = (polled.incarnation, line.time_line().to_owned());
+            let is_another = self.database.as_ref().is_some_and(|known| *known != database);
+            self.must_begin_anew |= is_another || polled.head < app.node.applied();
+            if self.must_begin_anew {
+                // It is tried until it is done: by then the head may be where nothing shows any more.
+                self.begin_anew(app, line).await?;
+                (self.must_begin_anew, self.database) = (false, Some(database));
+                return Ok(false);
             }
+            self.database = Some(database);
             if app.node.makes(Mutant::AcknowledgeBeforeApply) && !polled.changes.is_empty() {
                 within(app, line.acknowledge(&self.id, polled.head)).await?;
                 tokio::time::sleep(POLL).await;
@@ -250,7 +254,7 @@ impl Member {
     }
 
     /// The database was restored, or is another: what this node remembers as revoked stays so.
-    async fn begin_anew(&mut self, app: &App, line: &mut Line) -> Result<bool, StoreError> {
+    async fn begin_anew(&mut self, app: &App, line: &mut Line) -> Result<(), StoreError> {
         app.node.lease.drop_it();
         tracing::error!("the database has forgotten edits that this node knows, or is another: reading all of it anew");
         let _ = within(app, line.leave(&self.id)).await;
@@ -263,7 +267,7 @@ impl Member {
         if forgotten.is_empty() {
             app.node.replace(keyring, seq);
             app.node.nudge.notify_one();
-            return Ok(false);
+            return Ok(());
         }
         tracing::error!(
             keys = forgotten.len(),
@@ -271,7 +275,7 @@ impl Member {
         );
         app.node.forget(forgotten);
         app.node.replace(keyring, seq);
-        Ok(false)
+        Ok(())
     }
 
     /// Once a renewal: who else is there, and who has stopped.

@@ -47,6 +47,7 @@ pub(crate) struct Node {
     applied: watch::Sender<i64>,
     nudge: Notify,
     lease: Lease,
+    is_shared: bool,
     /// Whether the last look at the log went well, of a node that has no lease to lose.
     current: AtomicBool,
     /// The last head that was seen: how far this node is behind.
@@ -86,6 +87,7 @@ impl Node {
             applied: watch::Sender::new(seq),
             nudge: Notify::new(),
             lease,
+            is_shared: store.is_shared(),
             current: AtomicBool::new(true),
             head: AtomicI64::new(seq),
             forgotten: Mutex::default(),
@@ -192,7 +194,11 @@ impl Node {
         }
         let mut keyring = self.keyring.write().map_err(|_| Reload("the memory was left half changed".to_owned()))?;
         for change in changes {
-            keyring.apply(change).map_err(|error| Reload(error.to_string()))?;
+            if let Err(error) = keyring.apply(change) {
+                // Nobody may believe what is half changed: there is no lease any more when the next decision can look.
+                self.lease.drop_it();
+                return Err(Reload(error.to_string()));
+            }
         }
         drop(keyring);
         self.applied.send_replace(last);
@@ -203,6 +209,9 @@ impl Node {
         *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = keyring;
         self.keyring.clear_poison();
         self.applied.send_replace(seq);
+        if !self.is_shared {
+            self.lease.publish(u64::MAX);
+        }
     }
 }
 

@@ -38,7 +38,12 @@ pub(crate) async fn read(app: &App, digest: Option<&Digest>, is_wanted: bool) ->
         };
     }
     let unreadable = |error: portcullis_core::keyring::Unfit| StoreError::Unreadable(error.to_string());
-    app.store.snapshot_of(digest, &mut |change| keyring.apply(change).map_err(unreadable)).await?;
+    let mut take = |change| keyring.apply(change).map_err(unreadable);
+    app.store.in_time(app.store.snapshot_of(digest, &mut take)).await?;
+    // What this node remembers may have been put aside meanwhile.
+    if app.node.is_rejoining() {
+        return Err(NoMemory::Rejoining);
+    }
     // Revoked is for ever, also where a database that was set back does not know it any more.
     let known = app.node.last_known().and_then(|known| known.find(digest).map(|key| (key.id(), key.revoked_at())));
     if let (Some((id, Some(at))), Some(_)) = (known, keyring.find(digest)) {

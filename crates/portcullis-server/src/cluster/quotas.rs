@@ -8,18 +8,19 @@ use crate::verify::quotas::{Taken, Wanted};
 
 /// Takes a part of a quota, unless somebody has just done so.
 pub(crate) async fn take(app: &App, wanted: &Wanted) -> Result<(), StoreError> {
-    // One at a time: whoever waited finds what the first has taken.
-    let _turn = app.quota_turn.lock().await;
-    if !app.quotas.is_wanted(wanted) {
-        return Ok(());
-    }
     let Wanted { subject, period, number, limit, part, .. } = *wanted;
     let spending = async || {
+        // One at a time: whoever waited finds what the first has taken.
+        let turn = app.quota_turn.lock().await;
+        if !app.quotas.is_wanted(wanted) {
+            return Ok(None);
+        }
         let mut edit = app.store.write().await?;
         let spent = edit.spend_quota((subject, period, number), limit, part).await?;
-        edit.commit().await.map(|()| spent)
+        edit.commit().await?;
+        Ok(Some((turn, spent)))
     };
-    let spent = again!({ app.store.in_time(spending()).await })?;
+    let Some((_turn, spent)) = again!({ app.store.in_time(spending()).await })? else { return Ok(()) };
     app.quotas.take(subject, period, Taken { number: spent.number, part: spent.part, spent: spent.by_all });
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use portcullis_api::secret::SecretText;
 use tokio::sync::watch;
 
-use super::next_turn;
+use super::{in_time, next_turn};
 use crate::app::App;
 use crate::error::Error;
 use crate::manage::api_keys::canary;
@@ -25,13 +25,17 @@ pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
         Err(error) => return tracing::error!(%error, "there is no canary: no client for it can be made"),
     };
     while next_turn(period, &mut ended).await {
+        // Whoever sets the server up finds it empty.
+        if app.awaits_setup() {
+            continue;
+        }
         let peers = app.node.peers();
         if peers.seen.iter().any(|(lease, _)| lease.node < peers.own) {
             continue;
         }
         let nodes: Vec<String> = peers.seen.into_iter().map(|(lease, _)| lease.address).collect();
-        if let Err(error) = round(&app, &client, &nodes).await {
-            tracing::warn!(%error, "the canary could not be made or revoked; trying again");
+        if let Err(why) = in_time(period.max(PATIENCE * 6), round(&app, &client, &nodes)).await {
+            tracing::warn!(why, "the canary could not be made or revoked; trying again");
         }
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::next_turn;
+use super::{in_time, next_turn};
 use crate::app::App;
 use crate::manage::idempotency::REMEMBERED_DAYS;
-use crate::store::StoreError;
+use crate::store::{StoreError, again};
 
 const EVERY: Duration = Duration::from_hours(1);
 /// How long changes are kept.
@@ -19,8 +19,8 @@ const ENDED_KEPT_DAYS: i64 = 30;
 
 pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
     loop {
-        if let Err(error) = once(&app).await {
-            tracing::warn!(%error, "cannot prune what is over; trying again in an hour");
+        if let Err(why) = in_time(EVERY, async { again!({ once(&app).await }) }).await {
+            tracing::warn!(why, "cannot prune what is over; trying again in an hour");
         }
         if !next_turn(EVERY, &mut ended).await {
             return;

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::id::{ApiKeyId, UserId};
 use tokio::sync::watch;
 
-use super::next_turn;
+use super::{in_time, next_turn};
 use crate::app::App;
 use crate::manage::api_keys;
 
@@ -21,7 +20,7 @@ pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
             _ = ended.wait_for(|&ended| ended) => return,
         }
         while let Some((user, id)) = app.node.forgotten() {
-            if let Err(why) = revoke(&app, user, id).await {
+            if let Err(why) = in_time(PATIENCE, api_keys::revoke_again(&app, user, id)).await {
                 tracing::error!(why, %id, "cannot revoke again what the database has forgotten; trying again");
                 if !next_turn(AGAIN, &mut ended).await {
                     return;
@@ -30,12 +29,5 @@ pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
             }
             app.node.remembered();
         }
-    }
-}
-
-async fn revoke(app: &App, user: UserId, id: ApiKeyId) -> Result<(), String> {
-    match tokio::time::timeout(PATIENCE, api_keys::revoke_again(app, user, id)).await {
-        Ok(done) => done.map_err(|error| error.to_string()),
-        Err(_) => Err("the database does not answer".to_owned()),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::next_turn;
+use super::{in_time, next_turn};
 use crate::app::App;
 use crate::error::Error;
 use crate::manage::api_keys;
@@ -14,10 +14,10 @@ const EVERY: Duration = Duration::from_hours(1);
 
 pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
     loop {
-        match once(&app).await {
+        match in_time(EVERY, once(&app)).await {
             Ok(0) => {}
             Ok(keys) => tracing::info!(keys, "revoked keys that were not used for longer than a policy allows"),
-            Err(error) => tracing::warn!(%error, "cannot revoke unused keys; trying again in an hour"),
+            Err(why) => tracing::warn!(why, "cannot revoke unused keys; trying again in an hour"),
         }
         if !next_turn(EVERY, &mut ended).await {
             return;

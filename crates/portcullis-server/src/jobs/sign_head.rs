@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::next_turn;
+use super::{in_time, next_turn};
 use crate::app::App;
 use crate::manage::audit;
 
@@ -14,13 +14,13 @@ const EVERY: Duration = Duration::from_mins(1);
 pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
     let mut last = 0;
     loop {
-        match audit::signed_head(&app).await {
+        match in_time(EVERY, audit::signed_head(&app)).await {
             Ok(Some(head)) if head.number != last => {
                 last = head.number;
                 tracing::info!(%head, "signed the head of the audit log");
             }
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "cannot sign the head of the audit log; trying again in a minute"),
+            Err(why) => tracing::warn!(why, "cannot sign the head of the audit log; trying again in a minute"),
         }
         if !next_turn(EVERY, &mut ended).await {
             return;

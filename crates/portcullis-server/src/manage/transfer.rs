@@ -63,6 +63,10 @@ pub enum TransferError {
     Damaged { path: String, why: String },
     #[error("the database to write to is in use already: name an empty one")]
     NotEmpty,
+    #[error(
+        "what was begun in this database was of another store, or of an earlier state of this one: begin again with an empty database"
+    )]
+    Another,
     #[error("the database to read from is in use: stop every server on it first, so that nothing is left behind")]
     InUse,
     #[error(
@@ -83,7 +87,10 @@ pub async fn copy(
     if !source.nodes().await?.0.is_empty() {
         return Err(TransferError::InUse);
     }
-    let target = begin(to).await?;
+    // A server that has run in between would have changed what was copied before.
+    let starts = source.fact("starts").await?.unwrap_or_default();
+    let head = source.audit_head().await?.map(|(_, hash)| HEXLOWER.encode(&hash)).unwrap_or_default();
+    let target = begin(to, &format!("copy {starts} {head}")).await?;
     let mut view = source.view_all().await?;
     let mut moved = Moved::default();
     for table in TABLES {
@@ -118,6 +125,9 @@ pub async fn backup(
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Moved, TransferError> {
     let source = Store::open_to_read(config).await?;
+    if source.unfinished().await?.is_some() {
+        return Err(OpenError::Unfinished.into());
+    }
     let mut view = source.view_all().await?;
     let failed = |cause| TransferError::File { path: path.display().to_string(), cause };
     let mut writer = file::Writer::create(path, view.seq, Clock::System.now()).map_err(failed)?;
@@ -149,7 +159,7 @@ pub async fn restore(
 ) -> Result<Restored, TransferError> {
     // First from end to end without writing: half a backup is worse than none.
     let header = file::check(path)?;
-    let target = begin(config).await?;
+    let target = begin(config, &format!("restore {}", header.sha256)).await?;
     let mut moved = Moved::default();
     let mut reader = file::Reader::open(path)?;
     for table in TABLES.iter().filter(|table| table.is_kept) {
@@ -178,6 +188,7 @@ pub async fn restore(
             Some(true) => {
                 let action = match id.split_once('_') {
                     Some(("usr", _)) => AuditAction::UserDisabled,
+                    Some(("biz", _)) => AuditAction::BusinessDisabled,
                     Some(("opk", _)) => AuditAction::OperatorKeyRevoked,
                     _ => AuditAction::ApiKeyRevoked,
                 };
@@ -198,7 +209,7 @@ const AFTER_BACKUP: &str = "Ended after the backup was made that this store was 
 /// The ids in a list of what had ended: one on each line, or the lines of `portcullis audit export`, of which those are taken that
 /// tell of an end.
 pub fn ended_in(list: impl BufRead) -> std::io::Result<Vec<String>> {
-    let mut ended: Vec<String> = Vec::new();
+    let (mut ended, now): (Vec<String>, _) = (Vec::new(), Clock::System.now());
     for line in list.lines() {
         let line = line?;
         let text = line.trim();
@@ -214,8 +225,11 @@ pub fn ended_in(list: impl BufRead) -> std::io::Result<Vec<String>> {
                     continue;
                 };
                 match action {
-                    "api_key.revoked" | "operator_key.revoked" | "user.disabled" => ended.push(target.to_owned()),
-                    "user.enabled" => ended.retain(|id| id != target),
+                    "api_key.revoked" | "operator_key.revoked" | "user.disabled" | "business.disabled" => {
+                        ended.push(target.to_owned());
+                    }
+                    "api_key.rotated" if is_over(event.get("after"), now) => ended.push(target.to_owned()),
+                    "user.enabled" | "business.enabled" => ended.retain(|id| id != target),
                     _ => {}
                 }
             }
@@ -225,15 +239,30 @@ pub fn ended_in(list: impl BufRead) -> std::io::Result<Vec<String>> {
     Ok(ended)
 }
 
+/// Whether the overlap of a key that was rotated is over: then its old token must not live again. Where nobody can tell, it is.
+fn is_over(after: Option<&serde_json::Value>, now: Timestamp) -> bool {
+    let text = after.and_then(serde_json::Value::as_str);
+    let parsed = text.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    let expires_at = parsed.as_ref().or(after).and_then(|after| after.get("expires_at")).cloned();
+    let end: Option<Timestamp> = expires_at.and_then(|end| serde_json::from_value(end).ok());
+    end.is_none_or(|end| end <= now)
+}
+
 /// The database to write to: empty, or what another try has left.
-async fn begin(config: &Config) -> Result<Store, TransferError> {
+async fn begin(config: &Config, of: &str) -> Result<Store, TransferError> {
     let target = Store::open_for_copy(config).await?;
-    if !target.is_unused().await? {
+    if !target.is_unused().await? || !target.nodes().await?.0.is_empty() {
         return Err(TransferError::NotEmpty);
     }
-    let mut edit = target.write().await?;
-    edit.begin_copy().await?;
-    edit.commit().await?;
+    match target.unfinished().await? {
+        Some(known) if known != of => return Err(TransferError::Another),
+        Some(_) => {}
+        None => {
+            let mut edit = target.write().await?;
+            edit.begin_copy(of).await?;
+            edit.commit().await?;
+        }
+    }
     Ok(target)
 }
 

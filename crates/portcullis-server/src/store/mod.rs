@@ -186,16 +186,22 @@ pub enum OpenError {
 impl Store {
     /// Opens the database that the settings name, makes it where that is asked of a directory, and brings it up to date.
     pub(crate) async fn open(config: &Config) -> Result<Self, OpenError> {
-        let store = Self::open_for_copy(config).await?;
-        if store.is_unfinished().await? {
+        // Windows and counts are in a file of this node's own, also where the rows are elsewhere.
+        let lock = if config.database.url.is_some() { Some(sqlite::take_directory(&config.data)?) } else { None };
+        let mut store = Self::open_for_copy(config).await?;
+        if store.unfinished().await?.is_some() {
             return Err(OpenError::Unfinished);
         }
+        store.lock = lock.or(store.lock);
         Ok(store)
     }
 
     /// Opens a store that no server runs on, to read it.
     pub(crate) async fn open_idle(config: &Config) -> Result<Self, OpenError> {
         let mut store = Self::open_to_read(config).await?;
+        if store.unfinished().await?.is_some() {
+            return Err(OpenError::Unfinished);
+        }
         if config.database.url.is_none() {
             store.lock = Some(sqlite::take_directory(&config.data)?);
         }

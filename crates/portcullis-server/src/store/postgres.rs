@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::leases::BEGIN_ERA;
-use super::{Engine, OpenError, Store, migrations, sqlite};
+use super::{Engine, OpenError, Store, migrations};
 use crate::config::{Config, Database};
 
 /// The oldest version that has `CREATE OR REPLACE TRIGGER` and is still looked after by its makers.
@@ -18,14 +18,14 @@ const MIGRATING: i64 = 0x706f_7274_6375_6c6c;
 const STATEMENTS: u32 = 3;
 
 pub(super) async fn open(config: &Config) -> Result<Store, OpenError> {
-    // Windows and counts are in a file of this node's own, also where the rows are elsewhere.
-    let lock = sqlite::take_directory(&config.data)?;
     let (options, at) = options(&config.database)?;
     let timeout = Duration::from_millis(config.database.connect_timeout_ms);
     prepare(&options, &at, config.database.migrate_at_start, timeout).await?;
     let pool = |connections| {
         // Lazily, since whether anybody answers has just been seen.
         let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(timeout);
+        // The name may lead to another server by now, and a replica tells yesterday's truth.
+        let pool = pool.after_connect(|connection, _| Box::pin(is_primary(connection)));
         pool.after_release(move |connection, _| Box::pin(answers(connection, timeout)))
             .connect_lazy_with(options.clone())
     };
@@ -33,7 +33,7 @@ pub(super) async fn open(config: &Config) -> Result<Store, OpenError> {
         reader: Engine::Postgres(pool(config.database.read_connections)),
         writer: Engine::Postgres(pool(config.database.write_connections)),
         patience: Some(Duration::from_millis(config.database.statement_timeout_ms) * STATEMENTS),
-        lock: Some(lock),
+        lock: None,
     })
 }
 
@@ -50,6 +50,11 @@ pub(super) async fn open_to_read(config: &Config) -> Result<Store, OpenError> {
 pub(super) async fn migrate(database: &Database) -> Result<(), OpenError> {
     let (options, at) = options(database)?;
     prepare(&options, &at, true, Duration::from_millis(database.connect_timeout_ms)).await
+}
+
+async fn is_primary(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let is_replica: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(connection).await?;
+    if is_replica { Err(sqlx::Error::Configuration("it is a read-only replica".into())) } else { Ok(()) }
 }
 
 /// Whether a connection that was given back still answers. The pool asks that too, but for ever: one that had gone silent in the

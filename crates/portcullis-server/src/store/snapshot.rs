@@ -104,18 +104,23 @@ impl KeyRow {
 
 impl Store {
     /// One state of the database, for several reads: whatever is committed meanwhile is not seen.
-    pub(super) async fn view(&self) -> Result<Transaction, StoreError> {
+    async fn view(&self) -> Result<Transaction, StoreError> {
         const BEGIN: &str = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
         Ok(match &self.reader {
             // The first read fixes what all the others see.
             Engine::Sqlite(pool) => Engine::Sqlite(pool.begin().await?),
-            Engine::Postgres(pool) => {
-                let mut view = pool.begin_with(BEGIN).await?;
-                // Millions of rows take as long as they take.
-                sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *view).await?;
-                Engine::Postgres(view)
-            }
+            Engine::Postgres(pool) => Engine::Postgres(pool.begin_with(BEGIN).await?),
         })
+    }
+
+    /// Like [`Store::view`], for millions of rows, which take as long as they take.
+    pub(super) async fn long_view(&self) -> Result<Transaction, StoreError> {
+        const PATIENT: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+        let mut view = self.view().await?;
+        if let Engine::Postgres(view) = &mut view {
+            sqlx::raw_sql(PATIENT).execute(&mut **view).await?;
+        }
+        Ok(view)
     }
 
     /// Gives every row that a decision could read to `take`, from one state of the database, and returns that state's number.
@@ -131,7 +136,7 @@ impl Store {
         const OPERATORS: &str = "SELECT id, digest, grants, revoked_at IS NOT NULL FROM operator_keys ORDER BY id";
 
         let oldest = now.plus_days(-TOMBSTONE_DAYS).as_millis();
-        let mut view = self.view().await?;
+        let mut view = self.long_view().await?;
         on!(&mut view, |view| {
             let seq: i64 = sqlx::query_scalar(HEAD).fetch_one(&mut **view).await?;
             sqlx::query_as(USERS).fetch_all(&mut **view).await?.into_iter().try_for_each(|row| take(user(row)?))?;

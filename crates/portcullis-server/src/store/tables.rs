@@ -123,7 +123,7 @@ impl Table {
 impl Store {
     pub(crate) async fn view_all(&self) -> Result<View, StoreError> {
         const HEAD: &str = "SELECT seq FROM change_head WHERE only_row = 1";
-        let mut transaction = self.view().await?;
+        let mut transaction = self.long_view().await?;
         let seq = on!(&mut transaction, |db| sqlx::query_scalar(HEAD).fetch_one(&mut **db).await)?;
         Ok(View { transaction, seq })
     }
@@ -132,13 +132,17 @@ impl Store {
     pub(crate) async fn is_unused(&self) -> Result<bool, StoreError> {
         const USED: &str = "SELECT EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM operator_keys)";
         let used: bool = on!(&self.reader, |db| sqlx::query_scalar(USED).fetch_one(db).await)?;
-        Ok(!used || self.is_unfinished().await?)
+        Ok(!used || self.unfinished().await?.is_some())
     }
 
-    /// Whether rows are still on their way into it.
-    pub(super) async fn is_unfinished(&self) -> Result<bool, StoreError> {
-        const FACT: &str = "SELECT EXISTS (SELECT 1 FROM facts WHERE name = $1)";
-        Ok(on!(&self.reader, |db| sqlx::query_scalar(FACT).bind(UNFINISHED).fetch_one(db).await)?)
+    /// What is still on its way into it.
+    pub(crate) async fn unfinished(&self) -> Result<Option<String>, StoreError> {
+        self.fact(UNFINISHED).await
+    }
+
+    pub(crate) async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
+        const FACT: &str = "SELECT fact FROM facts WHERE name = $1";
+        Ok(on!(&self.reader, |db| sqlx::query_scalar(FACT).bind(name).fetch_optional(db).await)?)
     }
 }
 
@@ -224,9 +228,12 @@ impl Edit {
         Ok(new)
     }
 
-    /// Rows are on their way: until [`Edit::finish_copy`] nobody serves this store.
-    pub(crate) async fn begin_copy(&mut self) -> Result<(), StoreError> {
-        self.put_fact(UNFINISHED, "").await
+    /// Rows are on their way: until [`Edit::finish_copy`] nobody serves this store. What it was told of itself before, e.g. of another
+    /// pepper, is not so any more.
+    pub(crate) async fn begin_copy(&mut self, of: &str) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM facts WHERE name <> 'runs_with_schema'";
+        on!(&mut self.engine, |db| sqlx::query(SQL).execute(&mut **db).await.map(drop))?;
+        self.put_fact(UNFINISHED, of).await
     }
 
     /// All rows are there. The log goes on from `seq`; whoever remembers another store must read this one anew.
@@ -238,21 +245,25 @@ impl Edit {
         Ok(())
     }
 
-    /// Ends what had ended after a backup was made: a key, an operator key, or a user's account. `None` where there is no such thing;
+    /// Ends what had ended after a backup was made: a key, an operator key, a user's account or a business. `None` where there is no such thing;
     /// `false` where it had ended before.
     pub(crate) async fn end_again(&mut self, id: &str, at: i64, reason: &str) -> Result<Option<bool>, StoreError> {
         const KEY: &str =
             "UPDATE api_keys SET revoked_at = $2, revoked_reason = $3 WHERE id = $1 AND revoked_at IS NULL";
         const OPERATOR: &str =
             "UPDATE operator_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL AND $3 <> ''";
+        const BUSINESS: &str =
+            "UPDATE businesses SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL AND $3 <> ''";
         const USER: &str = "UPDATE users SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL AND $3 <> ''";
         const IS_KEY: &str = "SELECT EXISTS (SELECT 1 FROM api_keys WHERE id = $1)";
         const IS_OPERATOR: &str = "SELECT EXISTS (SELECT 1 FROM operator_keys WHERE id = $1)";
+        const IS_BUSINESS: &str = "SELECT EXISTS (SELECT 1 FROM businesses WHERE id = $1)";
         const IS_USER: &str = "SELECT EXISTS (SELECT 1 FROM users WHERE id = $1)";
         let (sql, is_there) = match id.split_once('_') {
             Some(("key", _)) => (KEY, IS_KEY),
             Some(("opk", _)) => (OPERATOR, IS_OPERATOR),
             Some(("usr", _)) => (USER, IS_USER),
+            Some(("biz", _)) => (BUSINESS, IS_BUSINESS),
             _ => return Ok(None),
         };
         let is_there: bool =

@@ -268,6 +268,34 @@ async fn a_canary_is_made_used_revoked_and_tried_again_on_every_node() {
     nodes[0].until(used).await;
 }
 
+/// The first tries to read the restored database fail, and when it can be read its numbers tell nothing any more.
+#[tokio::test]
+async fn attack_53_what_a_database_has_forgotten_is_found_out_however_late_it_can_be_read() {
+    let node = Server::node(QUICK).await;
+    let (ann, _) = node.owner_of("ann@example.com", "Dental Clinic").await;
+    let (dead, live) = (node.key(&ann, &json!({"name": "D"})).await, node.key(&ann, &json!({"name": "L"})).await);
+    node.revoke(&ann, &dead).await;
+    sql(
+        &node,
+        &format!(
+            "BEGIN; ALTER TABLE api_keys DISABLE TRIGGER USER; UPDATE api_keys SET revoked_at = NULL WHERE id = '{}';
+            ALTER TABLE api_keys ENABLE TRIGGER USER; DELETE FROM changes WHERE seq = (SELECT seq FROM change_head);
+            UPDATE change_head SET seq = seq - 1, incarnation = 'another'; ALTER TABLE limits RENAME TO away; COMMIT",
+            dead.id
+        ),
+    );
+    node.until(async || node.send(node.request_root("/readyz")).await.status == 503).await;
+    let answer = node.op_post("/verify", &json!({"token": dead.token})).await;
+    assert_eq!(answer.status, 503, "{}", answer.text);
+    sql(&node, "BEGIN; UPDATE change_head SET seq = seq + 10; ALTER TABLE away RENAME TO limits; COMMIT");
+    let ask = json!({"token": live.token});
+    node.until(async || node.op_post("/verify", &ask).await.body["data"]["code"] == "VALID").await;
+    node.until(async || node.send(node.request_root("/readyz")).await.status == 200).await;
+    assert_eq!(node.verify(&json!({"token": dead.token})).await["reason"], "revoked");
+    let reason = sql(&node, &format!("SELECT revoked_reason FROM api_keys WHERE id = '{}'", dead.id));
+    assert!(reason.contains("set back"), "{reason}");
+}
+
 /// A replica that had not heard of a revoke takes over, and another edit takes the number of the lost one: the numbers tell nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_53_a_replica_that_takes_over_is_told_what_it_had_not_heard() {

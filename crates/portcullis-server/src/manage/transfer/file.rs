@@ -50,6 +50,7 @@ pub(super) struct Checked {
     pub(super) seq: i64,
     pub(super) made_at: Timestamp,
     pub(super) rows: BTreeMap<String, u64>,
+    pub(super) sha256: String,
 }
 
 pub(super) struct Writer {
@@ -162,7 +163,12 @@ pub(super) fn check(path: &Path) -> Result<Checked, TransferError> {
             if last.rows != rows || lines.next()?.is_some() {
                 return Err(damaged("it has other rows than it says"));
             }
-            return Ok(Checked { seq: header.seq, made_at: Timestamp::from_millis(header.made_at_ms), rows });
+            return Ok(Checked {
+                seq: header.seq,
+                made_at: Timestamp::from_millis(header.made_at_ms),
+                rows,
+                sha256: last.sha256,
+            });
         }
         digest.update(lines.last.as_bytes());
     }
