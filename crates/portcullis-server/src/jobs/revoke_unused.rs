@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_hours(1);
 
 pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
     loop {
-        match in_time(EVERY, once(&app)).await {
+        match in_time(EVERY, Box::pin(once(&app))).await {
             Ok(0) => {}
             Ok(keys) => tracing::info!(keys, "revoked keys that were not used for longer than a policy allows"),
             Err(why) => tracing::warn!(why, "cannot revoke unused keys; trying again in an hour"),
