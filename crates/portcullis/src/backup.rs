@@ -35,7 +35,7 @@ pub(crate) struct Args {
 /// Put a backup into an empty database.
 ///
 /// Whatever was revoked, disabled or narrowed after the backup was made would be as it was before. So it must be said what had ended
-/// since: with --revoked-since, a file of ids (key_…, opk_…, usr_…) or of lines of `portcullis audit export`; or, with
+/// since: with --revoked-since, a file of ids (key_…, opk_…, usr_…, biz_…) or of lines of `portcullis audit export`; or, with
 /// --accept-forgotten-revocations, that it is accepted that revoked keys live again. Nodes that still run on the old state revoke again
 /// what they remember.
 #[derive(Debug, clap::Args)]

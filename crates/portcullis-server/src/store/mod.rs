@@ -30,6 +30,7 @@ pub(crate) mod tables;
 pub(crate) mod users;
 pub(crate) mod uses;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use portcullis_core::time::Timestamp;
@@ -88,7 +89,7 @@ pub(crate) struct Store {
     /// How long a few statements may take together; for as long as they like, where no wire lies between.
     patience: Option<Duration>,
     /// Held for as long as the store is open, so that no second server writes to the same file.
-    lock: Option<std::fs::File>,
+    lock: Mutex<Option<std::fs::File>>,
 }
 
 /// One write transaction. Dropped without [`Edit::commit`], it never was.
@@ -192,7 +193,9 @@ impl Store {
         if store.unfinished().await?.is_some() {
             return Err(OpenError::Unfinished);
         }
-        store.lock = lock.or(store.lock);
+        if lock.is_some() {
+            store.lock = Mutex::new(lock);
+        }
         Ok(store)
     }
 
@@ -203,7 +206,7 @@ impl Store {
             return Err(OpenError::Unfinished);
         }
         if config.database.url.is_none() {
-            store.lock = Some(sqlite::take_directory(&config.data)?);
+            store.lock = Mutex::new(Some(sqlite::take_directory(&config.data)?));
         }
         Ok(store)
     }
@@ -260,6 +263,8 @@ impl Store {
     pub(crate) async fn close(&self) {
         on!(&self.reader, |pool| pool.close().await);
         on!(&self.writer, |pool| pool.close().await);
+        // Whatever still holds this value writes nothing more: the next server may begin.
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

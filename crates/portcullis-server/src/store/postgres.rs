@@ -1,5 +1,6 @@
 //! What only PostgreSQL needs: how it is reached, what every connection is set to, its triggers and its collation.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -33,7 +34,7 @@ pub(super) async fn open(config: &Config) -> Result<Store, OpenError> {
         reader: Engine::Postgres(pool(config.database.read_connections)),
         writer: Engine::Postgres(pool(config.database.write_connections)),
         patience: Some(Duration::from_millis(config.database.statement_timeout_ms) * STATEMENTS),
-        lock: None,
+        lock: Mutex::default(),
     })
 }
 
@@ -43,7 +44,12 @@ pub(super) async fn open_to_read(config: &Config) -> Result<Store, OpenError> {
     let timeout = Duration::from_millis(config.database.connect_timeout_ms);
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(timeout).connect_with(options).await;
     let pool = pool.map_err(|cause| unreachable(&at, cause))?;
-    Ok(Store { reader: Engine::Postgres(pool.clone()), writer: Engine::Postgres(pool), patience: None, lock: None })
+    Ok(Store {
+        reader: Engine::Postgres(pool.clone()),
+        writer: Engine::Postgres(pool),
+        patience: None,
+        lock: Mutex::default(),
+    })
 }
 
 /// Brings the schema up to date, and does nothing else: for those who separate that from running the server.

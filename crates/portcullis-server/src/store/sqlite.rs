@@ -3,6 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -34,7 +35,12 @@ pub(super) async fn open(directory: &Path) -> Result<Store, OpenError> {
     sqlx::raw_sql(include_str!("../../migrations/triggers.sqlite.sql")).execute(&writer).await.map_err(opening)?;
     let readers = SqlitePoolOptions::new().max_connections(READERS);
     let reader = readers.connect_with(options.read_only(true).create_if_missing(false)).await.map_err(opening)?;
-    Ok(Store { reader: Engine::Sqlite(reader), writer: Engine::Sqlite(writer), patience: None, lock: Some(lock) })
+    Ok(Store {
+        reader: Engine::Sqlite(reader),
+        writer: Engine::Sqlite(writer),
+        patience: None,
+        lock: Mutex::new(Some(lock)),
+    })
 }
 
 pub(super) async fn open_to_read(directory: &Path) -> Result<Store, OpenError> {
@@ -42,7 +48,12 @@ pub(super) async fn open_to_read(directory: &Path) -> Result<Store, OpenError> {
     let options = SqliteConnectOptions::new().filename(&path).read_only(true).busy_timeout(Duration::from_secs(5));
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
     let pool = pool.map_err(|cause| OpenError::Open { path: path.display().to_string(), cause })?;
-    Ok(Store { reader: Engine::Sqlite(pool.clone()), writer: Engine::Sqlite(pool), patience: None, lock: None })
+    Ok(Store {
+        reader: Engine::Sqlite(pool.clone()),
+        writer: Engine::Sqlite(pool),
+        patience: None,
+        lock: Mutex::default(),
+    })
 }
 
 /// A transaction that reads first and writes later would fail as busy where another wrote in between: so it is told at once that it
