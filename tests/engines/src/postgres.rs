@@ -40,27 +40,27 @@ host replication all 127.0.0.1/32 trust
 impl Postgres {
     /// A server with these settings besides those that all have.
     pub fn start(settings: &[&str]) -> Self {
-        let bin = binaries();
-        let directory = TempDir::with_prefix("portcullis-postgres-").unwrap_or_else(|error| panic!("{error}"));
-        let port = free_port();
-        let server = Self {
-            directory,
-            bin,
-            port,
-            settings: SETTINGS.iter().chain(settings).map(|&setting| setting.to_owned()).collect(),
-            program: Mutex::default(),
-            databases: AtomicU32::new(0),
-        };
-        if is_root() {
-            run(&["chown", "postgres", &server.path("")]);
-        }
+        let settings = SETTINGS.iter().chain(settings).map(|&setting| setting.to_owned()).collect();
+        let server = Self::without_data(binaries(), settings);
         let initdb = format!("{}/initdb", server.bin);
         let data = server.path("data");
         let arguments = [&initdb, "-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"];
-        // A locale in which letters do not sort as their bytes do, as most servers have it.
-        run(&unprivileged(&[&arguments[..], &["--locale=C.UTF-8"]].concat()));
+        // Letters do not sort as their bytes do, as on most servers.
+        let collation = ["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"];
+        run(&unprivileged(&[&arguments[..], &collation].concat()));
         run(&unprivileged(&["sh", "-c", &format!("cat >'{data}/pg_hba.conf' <<'E'\n{ACCESS}E")]));
         server.resume();
+        server
+    }
+
+    /// A server to be, with a directory and a port of its own.
+    fn without_data(bin: String, settings: Vec<String>) -> Self {
+        let directory = TempDir::with_prefix("portcullis-postgres-").unwrap_or_else(|error| panic!("{error}"));
+        let (port, program, databases) = (free_port(), Mutex::default(), AtomicU32::new(0));
+        let server = Self { directory, bin, port, settings, program, databases };
+        if is_root() {
+            run(&["chown", "postgres", &server.path("")]);
+        }
         server
     }
 
@@ -120,18 +120,7 @@ impl Postgres {
     /// Another server that follows this one and cannot be written to.
     #[must_use]
     pub fn replica(&self) -> Self {
-        let directory = TempDir::with_prefix("portcullis-replica-").unwrap_or_else(|error| panic!("{error}"));
-        let replica = Self {
-            directory,
-            bin: self.bin.clone(),
-            port: free_port(),
-            settings: self.settings.clone(),
-            program: Mutex::default(),
-            databases: AtomicU32::new(0),
-        };
-        if is_root() {
-            run(&["chown", "postgres", &replica.path("")]);
-        }
+        let replica = Self::without_data(self.bin.clone(), self.settings.clone());
         let (copy, data, port) = (format!("{}/pg_basebackup", self.bin), replica.path("data"), self.port.to_string());
         let from = ["-h", "127.0.0.1", "-U", "postgres", "-p", &port];
         run(&unprivileged(&[&[copy.as_str(), "-D", &data, "-R", "-c", "fast"], &from[..]].concat()));
