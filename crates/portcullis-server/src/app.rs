@@ -227,7 +227,7 @@ async fn pepper(store: &Store, path: &Path, dice: &SystemDice) -> Result<Pepper,
 fn longest_answer(config: &Config) -> Option<Duration> {
     const STATEMENTS: u64 = 4;
     let cluster = &config.cluster;
-    let wait = 2 * cluster.lease_ms + 2 * cluster.stale_grace_ms;
+    let wait = 2 * cluster.lasts_ms();
     let longest = STATEMENTS * config.database.statement_timeout_ms + wait;
     config.database.url.is_some().then(|| Duration::from_millis(longest))
 }

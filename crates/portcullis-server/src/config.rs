@@ -15,6 +15,7 @@ use portcullis_core::permission::{Action, Catalogue, NotACatalogue, Resource};
 use portcullis_core::token::{NotAPrefix, TokenPrefix};
 use serde::Deserialize;
 
+pub(crate) use nodes::password_in;
 pub use nodes::{Cluster, Database, OnLeaseLoss, Redis, SecretUrl};
 use written::{OTHERS, SETTINGS, Written};
 

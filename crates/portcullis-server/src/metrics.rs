@@ -326,7 +326,7 @@ impl Metrics {
         state.lag.set(app.node.lag());
         state.nodes.set(app.node.peer_count().into());
         state.redis_up.set(app.shared.as_ref().is_some_and(Shared::is_up).into());
-        let remaining = app.node.lease_remaining(&app.store);
+        let remaining = app.node.lease_remaining();
         state.lease_remaining.set(remaining.map_or(f64::INFINITY, |remaining| remaining.as_secs_f64()));
         state.limits_in_use.set(now.limits_in_use);
         state.counted_in.set(now.counted_in);

@@ -1,8 +1,6 @@
 //! `portcullis copy`: moving up, from one database to another.
 
-use std::io::IsTerminal;
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use portcullis_server::transfer::{self, Moved, Progress, TransferError};
 use serde_json::json;
 
@@ -76,7 +74,7 @@ pub(crate) fn failure(error: TransferError) -> Failure {
     Failure::new(code, error.to_string())
 }
 
-/// A bar for each table on a terminal, and nothing anywhere else.
+/// A bar for each table.
 pub(crate) struct Bars {
     bar: Option<(&'static str, ProgressBar)>,
 }
@@ -87,16 +85,9 @@ impl Bars {
     }
 
     pub(crate) fn show(&mut self, progress: Progress) {
-        if !std::io::stderr().is_terminal() {
-            return;
-        }
         if self.bar.as_ref().is_none_or(|(table, _)| *table != progress.table) {
             self.done();
-            let bar = ProgressBar::with_draw_target(Some(progress.of), ProgressDrawTarget::stderr());
-            let bar = match ProgressStyle::with_template("{prefix:20} {bar:40} {pos}/{len} rows, {eta} left") {
-                Ok(style) => bar.with_style(style),
-                Err(_) => bar,
-            };
+            let bar = output::bar(Some(progress.of), "{prefix:20} {bar:40} {pos}/{len} rows, {eta} left");
             self.bar = Some((progress.table, bar.with_prefix(progress.table)));
         }
         if let Some((_, bar)) = &self.bar {

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::{PAGE, POLL, Reload};
 use crate::app::App;
+use crate::store::changes::NumberedChange;
 use crate::store::{Store, StoreError};
 
 /// A database that says nothing for so long, in the middle of a snapshot, has gone.
@@ -67,16 +68,21 @@ async fn catch_up(app: &App) -> Result<(), StoreError> {
         if head == applied {
             return Ok(());
         }
-        let page = app.store.changes_after(applied, PAGE).await?;
-        let applied = if page.is_empty() {
-            Err(Reload(format!("the log no longer has what came after {applied}")))
-        } else {
-            app.node.apply(page)
-        };
-        if let Err(Reload(why)) = applied {
-            tracing::warn!(why, "reading the whole state anew");
-            let (keyring, seq) = load(&app.store, &app.catalogue, app.clock.now()).await?;
-            app.node.replace(keyring, seq);
-        }
+        take_in(app, app.store.changes_after(applied, PAGE).await?).await?;
     }
+}
+
+/// Takes in what comes next of a log that has more; where that does not fit, or is not there any more, the whole state.
+pub(super) async fn take_in(app: &App, page: Vec<NumberedChange>) -> Result<(), StoreError> {
+    let applied = if page.is_empty() {
+        Err(Reload(format!("the log no longer has what came after {}", app.node.applied())))
+    } else {
+        app.node.apply(page)
+    };
+    if let Err(Reload(why)) = applied {
+        tracing::warn!(why, "reading the whole state anew");
+        let (keyring, seq) = load(&app.store, &app.catalogue, app.clock.now()).await?;
+        app.node.replace(keyring, seq);
+    }
+    Ok(())
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::lease::{end, waiters_patience};
 use super::mutants::Mutant;
 use super::reaper::Reaper;
-use super::{Node, PAGE, POLL, Peers, Reload, follow, wait};
+use super::{PAGE, POLL, Peers, follow, wait};
 use crate::app::App;
 use crate::clock::since_boot;
 use crate::store::StoreError;
@@ -84,7 +84,7 @@ async fn keep(app: Arc<App>, mut member: Member, mut ended: watch::Receiver<bool
     {
         tracing::warn!(%error, "cannot take back the lease; the next edit waits until it runs out");
     }
-    app.node.board.left.send_replace(true);
+    app.node.left.send_replace(true);
 }
 
 /// Hears of new changes from the database, where it can.
@@ -102,6 +102,12 @@ async fn be_nudged(app: Arc<App>, mut ended: watch::Receiver<bool>) {
     }
 }
 
+/// How long the longest of these leases, or one like this node's own that is missing among them, must be waited for.
+pub(super) fn longest_patience(app: &App, leases: &[LeaseRow]) -> u64 {
+    let longest = leases.iter().map(LeaseRow::lasts_us).max().unwrap_or(0);
+    waiters_patience(longest.max(app.config.cluster.lasts_ms() * 1_000), 0)
+}
+
 fn new_id(app: &App) -> String {
     let mut bytes = [0; 10];
     app.dice.fill(&mut bytes);
@@ -109,13 +115,19 @@ fn new_id(app: &App) -> String {
 }
 
 /// A statement that does not come back is as good as a connection that was cut.
-async fn within<T>(app: &App, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(patience(app), work).await.unwrap_or_else(|_| {
-        Err(StoreError::Unreadable("the database does not answer in the time of a renewal".to_owned()))
-    })
+pub(super) async fn within<T>(app: &App, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(patience(app), work).await.unwrap_or(Err(StoreError::Silent))
 }
 
-pub(super) fn patience(app: &App) -> Duration {
+/// A connection for what keeps leases: statements on it wait no longer than the time of a renewal.
+pub(super) async fn line(app: &App, known: Option<Line>) -> Result<Line, StoreError> {
+    match known {
+        Some(line) => Ok(line),
+        None => within(app, Line::connect(&app.config.database, patience(app))).await,
+    }
+}
+
+fn patience(app: &App) -> Duration {
     Duration::from_millis((app.config.cluster.lease_ms / RENEWALS).max(200))
 }
 
@@ -128,10 +140,7 @@ impl Member {
         let node = &app.node;
         // 1. By the clock before anything is sent, so that the lease is over here before anybody there thinks that it is.
         let ts = since_boot();
-        let mut line = match self.line.take() {
-            Some(line) => line,
-            None => within(app, Line::connect(&app.config.database, patience(app))).await?,
-        };
+        let mut line = line(app, self.line.take()).await?;
         let mut early = None;
         // Whoever has a lease is waited for in any case: it is who comes anew that misses what is edited in these moments.
         let dawdles = node.makes(Mutant::PollBeforeGrant) && !node.lease.holds(since_boot);
@@ -154,11 +163,10 @@ impl Member {
         if is_due {
             let cluster = &app.config.cluster;
             let (lease_us, slack_us) = (cluster.lease_ms * 1_000, cluster.slack_ms * 1_000);
-            let grace_us = cluster.stale_grace_ms * 1_000;
             let until = if node.makes(Mutant::EndFromTheAnswer) {
                 since_boot() + lease_us + lease_us / 2
             } else {
-                end(ts, lease_us + grace_us, slack_us)
+                end(ts, cluster.lasts_ms() * 1_000, slack_us)
             };
             node.lease.publish(until);
             self.renewed_at = Some(ts);
@@ -189,12 +197,11 @@ impl Member {
             self.is_entered = false;
             tracing::warn!(node = %self.id, "the lease had run out and was taken away; going on with a new one");
         }
-        let cluster = &app.config.cluster;
         let row = LeaseRow {
             node: self.id.clone(),
             renewals: 1,
             applied: app.node.applied(),
-            lasts_ms: i64::try_from(cluster.lease_ms + cluster.stale_grace_ms).unwrap_or(i64::MAX),
+            lasts_ms: i64::try_from(app.config.cluster.lasts_ms()).unwrap_or(i64::MAX),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: app.node_url(),
             joined_at: app.clock.now(),
@@ -237,15 +244,8 @@ impl Member {
                 within(app, line.acknowledge(&self.id, polled.head)).await?;
                 tokio::time::sleep(POLL).await;
             }
-            let applied = if polled.changes.is_empty() && polled.head > app.node.applied() {
-                Err(Reload("the log no longer has what came after".to_owned()))
-            } else {
-                app.node.apply(polled.changes)
-            };
-            if let Err(Reload(why)) = applied {
-                tracing::warn!(why, "reading the whole state anew");
-                let (keyring, seq) = follow::load(&app.store, &app.catalogue, app.clock.now()).await?;
-                app.node.replace(keyring, seq);
+            if polled.head > app.node.applied() {
+                follow::take_in(app, polled.changes).await?;
             }
             if app.node.applied() >= wanted {
                 return Ok(true);
@@ -288,30 +288,16 @@ impl Member {
                 tracing::warn!(node, "took away the lease of a node that has stopped");
             }
         }
-        if let Some((_, since)) = self.unsettled {
-            let longest = leases.iter().map(|lease| lease.lasts_ms).max().unwrap_or(0);
-            let own = app.config.cluster.lease_ms + app.config.cluster.stale_grace_ms;
-            let longest = u64::try_from(longest).unwrap_or(0).max(own) * 1_000;
-            if now - since >= waiters_patience(longest, 0) {
-                within(app, line.settle()).await?;
-            }
+        if let Some((_, since)) = self.unsettled
+            && now - since >= longest_patience(app, &leases)
+        {
+            within(app, line.settle()).await?;
         }
-        let seen: Vec<_> = leases.into_iter().map(|lease| (self.reaper.seen_at(&lease.node), lease)).collect();
-        let peers = Peers { own: self.id.clone(), seen: seen.into_iter().map(|(at, lease)| (lease, at)).collect() };
-        app.node.meet(peers);
+        let seen = |lease: LeaseRow| {
+            let at = self.reaper.seen_at(&lease.node);
+            (lease, at)
+        };
+        app.node.meet(Peers { own: self.id.clone(), seen: leases.into_iter().map(seen).collect() });
         Ok(())
-    }
-}
-
-impl Node {
-    fn meet(&self, peers: Peers) {
-        self.peer_count.store(u32::try_from(peers.seen.len()).unwrap_or(1), Ordering::Relaxed);
-        *self.peers.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = peers;
-    }
-
-    fn forget(&self, keys: Vec<(portcullis_core::id::UserId, portcullis_core::id::ApiKeyId)>) {
-        *self.forgotten.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = keys;
-        self.board.rejoining.store(true, Ordering::Release);
-        self.has_forgotten.notify_one();
     }
 }

@@ -55,6 +55,9 @@ pub(crate) struct Node {
     /// Keys whose revocation a restored database has forgotten. While there are any, nobody is told yes.
     forgotten: Mutex<Vec<(UserId, ApiKeyId)>>,
     pub(crate) has_forgotten: Notify,
+    rejoining: AtomicBool,
+    /// Told when this node has taken back its lease.
+    left: watch::Sender<bool>,
     /// The nodes that were seen last, and when each was seen to renew its lease.
     peers: Mutex<Peers>,
     peer_count: AtomicU32,
@@ -92,6 +95,8 @@ impl Node {
             head: AtomicI64::new(seq),
             forgotten: Mutex::default(),
             has_forgotten: Notify::new(),
+            rejoining: AtomicBool::new(false),
+            left: watch::Sender::new(false),
             peers: Mutex::default(),
             peer_count: AtomicU32::new(1),
             board: wait::Board::default(),
@@ -129,8 +134,8 @@ impl Node {
     }
 
     /// For how long this node may still answer from memory; `None` where it need not ask anybody.
-    pub(crate) fn lease_remaining(&self, store: &Store) -> Option<Duration> {
-        store.is_shared().then(|| Duration::from_micros(self.lease.remaining(since_boot())))
+    pub(crate) fn lease_remaining(&self) -> Option<Duration> {
+        self.is_shared.then(|| Duration::from_micros(self.lease.remaining(since_boot())))
     }
 
     /// How many nodes share what is shared, this one among them.
@@ -144,14 +149,26 @@ impl Node {
 
     /// Whether keys wait to be revoked again.
     pub(crate) fn is_rejoining(&self) -> bool {
-        self.board.rejoining.load(Ordering::Acquire)
+        self.rejoining.load(Ordering::Acquire)
+    }
+
+    fn meet(&self, peers: Peers) {
+        self.peer_count.store(u32::try_from(peers.seen.len()).unwrap_or(1), Ordering::Relaxed);
+        *self.peers.lock().unwrap_or_else(PoisonError::into_inner) = peers;
+    }
+
+    /// Nobody is told yes until these are revoked again.
+    fn forget(&self, keys: Vec<(UserId, ApiKeyId)>) {
+        *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner) = keys;
+        self.rejoining.store(true, Ordering::Release);
+        self.has_forgotten.notify_one();
     }
 
     /// The next key that is to be revoked again; `None` where all are, and this node may go on.
     pub(crate) fn forgotten(&self) -> Option<(UserId, ApiKeyId)> {
         let next = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).last().copied();
         if next.is_none() {
-            self.board.rejoining.store(false, Ordering::Release);
+            self.rejoining.store(false, Ordering::Release);
             self.nudge.notify_one();
         }
         next
@@ -232,7 +249,7 @@ pub(crate) async fn join(app: &Arc<App>, ended: &watch::Receiver<bool>) -> Resul
 pub(crate) async fn left(app: &App) {
     const PATIENCE: Duration = Duration::from_secs(3);
     if app.store.is_shared() {
-        let mut left = app.node.board.left.subscribe();
+        let mut left = app.node.left.subscribe();
         let _ = tokio::time::timeout(PATIENCE, left.wait_for(|&left| left)).await;
     }
 }

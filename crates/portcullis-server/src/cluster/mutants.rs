@@ -14,7 +14,7 @@ pub(crate) enum Mutant {
     AcknowledgeBeforeApply,
     /// The log is read before the lease is asked for.
     PollBeforeGrant,
-    /// A lease is reaped after half its time.
+    /// A lease is reaped after an eighth of its time.
     ReapEarly,
 }
 

@@ -22,7 +22,7 @@ impl Reaper {
             if seen.0 != lease.renewals {
                 *seen = (lease.renewals, now);
             }
-            let patience = waiters_patience(u64::try_from(lease.lasts_ms).unwrap_or(0) * 1_000, 0);
+            let patience = waiters_patience(lease.lasts_us(), 0);
             if now.saturating_sub(seen.1) >= if early { patience / 8 } else { patience } {
                 over.push((lease.node.clone(), lease.renewals));
             }

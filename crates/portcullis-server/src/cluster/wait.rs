@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
-use super::lease::waiters_patience;
-use super::member::patience;
+use super::member::{line, longest_patience, within};
 use super::mutants::Mutant;
 use crate::app::App;
 use crate::clock::since_boot;
@@ -35,29 +34,13 @@ pub(crate) struct Receipt {
 }
 
 /// Where all edits that wait on this node look: one connection reads the leases for all of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Board {
     /// How many edits have asked for a look so far, and how many wait.
     asked: AtomicU64,
     waiting: AtomicU64,
     ask: Notify,
     last: watch::Sender<Arc<Look>>,
-    pub(super) rejoining: AtomicBool,
-    /// Told when this node has taken back its lease.
-    pub(super) left: watch::Sender<bool>,
-}
-
-impl Default for Board {
-    fn default() -> Self {
-        Self {
-            asked: AtomicU64::new(0),
-            waiting: AtomicU64::new(0),
-            ask: Notify::new(),
-            last: watch::Sender::new(Arc::default()),
-            rejoining: AtomicBool::new(false),
-            left: watch::Sender::new(false),
-        }
-    }
 }
 
 /// All leases, at one moment.
@@ -95,9 +78,8 @@ pub(crate) async fn everywhere(app: &App, seq: i64) -> Result<Receipt, NotFollow
     if app.node.makes(Mutant::PublishWithoutWaiting) {
         return Ok(receipt((0, 0)));
     }
-    let cluster = &app.config.cluster;
-    let longest = waiters_patience((cluster.lease_ms + cluster.stale_grace_ms) * 1_000, 0);
-    let waited = tokio::time::timeout(Duration::from_micros(longest) + PATIENCE, async {
+    let longest = Duration::from_micros(longest_patience(app, &[]));
+    let waited = tokio::time::timeout(longest + PATIENCE, async {
         if app.store.is_shared() { all_nodes(app, seq).await } else { this_node(app, seq).await }
     });
     let outcome = waited.await.unwrap_or(Err(NotFollowed)).map(receipt);
@@ -119,10 +101,7 @@ async fn all_nodes(app: &App, seq: i64) -> Result<(usize, usize), NotFollowed> {
     let ticket = board.asked.fetch_add(1, Ordering::AcqRel) + 1;
     board.ask.notify_one();
     let first = Arc::clone(&*looks.wait_for(|look| look.asked >= ticket).await.map_err(|_| NotFollowed)?);
-    let own = app.config.cluster.lease_ms + app.config.cluster.stale_grace_ms;
-    let of = |lease: &LeaseRow| u64::try_from(lease.lasts_ms).unwrap_or(0).max(own);
-    let longest = first.leases.iter().map(of).max().unwrap_or(own);
-    let deadline = first.at + waiters_patience(longest * 1_000, 0);
+    let deadline = first.at + longest_patience(app, &first.leases);
     let total = first.leases.len();
     let mut pending: HashSet<String> =
         first.leases.iter().filter(|lease| lease.applied < seq).map(|lease| lease.node.clone()).collect();
@@ -150,7 +129,7 @@ async fn all_nodes(app: &App, seq: i64) -> Result<(usize, usize), NotFollowed> {
 
 /// Looks at the leases, for as long as anybody waits.
 pub(super) async fn look(app: Arc<App>, mut ended: watch::Receiver<bool>) {
-    let mut line: Option<Line> = None;
+    let mut known: Option<Line> = None;
     let board = &app.node.board;
     loop {
         if board.waiting.load(Ordering::Relaxed) == 0 {
@@ -160,7 +139,7 @@ pub(super) async fn look(app: Arc<App>, mut ended: watch::Receiver<bool>) {
             }
         }
         let asked = board.asked.load(Ordering::Acquire);
-        match glance(&app, &mut line).await {
+        match glance(&app, &mut known).await {
             Ok((leases, settled, era)) => {
                 let look = Look { asked, at: since_boot(), leases, settled, era };
                 board.last.send_replace(Arc::new(look));
@@ -170,7 +149,6 @@ pub(super) async fn look(app: Arc<App>, mut ended: watch::Receiver<bool>) {
                 }
             }
             Err(error) => {
-                line = None;
                 tracing::warn!(%error, "cannot look which nodes have an edit; trying again");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -178,18 +156,10 @@ pub(super) async fn look(app: Arc<App>, mut ended: watch::Receiver<bool>) {
     }
 }
 
-async fn glance(app: &App, line: &mut Option<Line>) -> Result<(Vec<LeaseRow>, bool, String), StoreError> {
-    let looking = async {
-        let mut open = match line.take() {
-            Some(open) => open,
-            None => Line::connect(&app.config.database, patience(app)).await?,
-        };
-        let (leases, settled) = open.leases().await?;
-        let era = open.era().to_owned();
-        *line = Some(open);
-        Ok((leases, settled, era))
-    };
-    tokio::time::timeout(patience(app), looking)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::Unreadable("the database does not answer".to_owned())))
+async fn glance(app: &App, known: &mut Option<Line>) -> Result<(Vec<LeaseRow>, bool, String), StoreError> {
+    let mut open = line(app, known.take()).await?;
+    let (leases, settled) = within(app, open.leases()).await?;
+    let era = open.era().to_owned();
+    *known = Some(open);
+    Ok((leases, settled, era))
 }

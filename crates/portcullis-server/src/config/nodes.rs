@@ -1,7 +1,7 @@
 //! Settings of what nodes share: the database, the leases by which they may answer from memory, Redis.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -29,6 +29,12 @@ impl fmt::Debug for SecretUrl {
     }
 }
 
+/// A password as a file has it, without the line end after it.
+pub(crate) fn password_in(path: &Path) -> std::io::Result<Zeroizing<String>> {
+    let text = Zeroizing::new(std::fs::read_to_string(path)?);
+    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
 /// Where the rows are, and how they are reached.
 #[derive(Debug, Clone)]
 pub struct Database {
@@ -53,6 +59,13 @@ pub struct Cluster {
     pub node_url: Option<String>,
     /// How often a key is made, used on all nodes, revoked and tried again; 0 is never.
     pub canary_seconds: u64,
+}
+
+impl Cluster {
+    /// For how long after a grant a node may answer from memory.
+    pub(crate) const fn lasts_ms(&self) -> u64 {
+        self.lease_ms + self.stale_grace_ms
+    }
 }
 
 /// What a node does that has not heard from the database for longer than its lease.

@@ -124,10 +124,7 @@ pub async fn backup(
     path: &Path,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Moved, TransferError> {
-    let source = Store::open_to_read(config).await?;
-    if source.unfinished().await?.is_some() {
-        return Err(OpenError::Unfinished.into());
-    }
+    let source = Store::open_to_read(config).await?.finished().await?;
     let mut view = source.view_all().await?;
     let failed = |cause| TransferError::File { path: path.display().to_string(), cause };
     let mut writer = file::Writer::create(path, view.seq, Clock::System.now()).map_err(failed)?;

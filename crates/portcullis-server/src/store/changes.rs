@@ -14,7 +14,8 @@ pub(crate) struct NumberedChange {
     pub row: LoggedChange,
 }
 
-const HEAD: &str = "SELECT seq FROM change_head WHERE only_row = 1";
+/// The number of the last committed edit.
+pub(super) const HEAD: &str = "SELECT seq FROM change_head WHERE only_row = 1";
 /// Where PostgreSQL tells that there is a new change.
 const CHANNEL: &str = "portcullis_changes";
 

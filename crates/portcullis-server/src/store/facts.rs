@@ -1,11 +1,18 @@
 //! Facts about the store itself.
 
-use super::{Edit, StoreError, on};
+use super::{Edit, Store, StoreError, on};
+
+const ONE: &str = "SELECT fact FROM facts WHERE name = $1";
+
+impl Store {
+    pub(crate) async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(on!(&self.reader, |db| sqlx::query_scalar(ONE).bind(name).fetch_optional(db).await)?)
+    }
+}
 
 impl Edit {
     pub(crate) async fn fact(&mut self, name: &str) -> Result<Option<String>, StoreError> {
-        const SQL: &str = "SELECT fact FROM facts WHERE name = $1";
-        Ok(on!(&mut self.engine, |db| sqlx::query_scalar(SQL).bind(name).fetch_optional(&mut **db).await)?)
+        Ok(on!(&mut self.engine, |db| sqlx::query_scalar(ONE).bind(name).fetch_optional(&mut **db).await)?)
     }
 
     pub(crate) async fn put_fact(&mut self, name: &str, fact: &str) -> Result<(), StoreError> {

@@ -27,6 +27,12 @@ pub(crate) struct LeaseRow {
     pub joined_at: Timestamp,
 }
 
+impl LeaseRow {
+    pub(crate) fn lasts_us(&self) -> u64 {
+        u64::try_from(self.lasts_ms).unwrap_or(0) * 1_000
+    }
+}
+
 /// The head of the log, and what came before it.
 #[derive(Debug)]
 pub(crate) struct Polled {
@@ -74,9 +80,7 @@ impl Line {
         let planner = ("enable_seqscan", "off");
         let options = options.options([("statement_timeout", timeout.as_str()), ("lock_timeout", &timeout), planner]);
         let mut connection = PgConnection::connect_with(&options).await?;
-        if sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(&mut connection).await? {
-            return Err(StoreError::Unreadable("the database has become a read-only replica".to_owned()));
-        }
+        postgres::is_primary(&mut connection).await?;
         let era = sqlx::query_scalar(ERA).fetch_one(&mut connection).await?;
         Ok(Self { connection, era })
     }

@@ -189,10 +189,7 @@ impl Store {
     pub(crate) async fn open(config: &Config) -> Result<Self, OpenError> {
         // Windows and counts are in a file of this node's own, also where the rows are elsewhere.
         let lock = if config.database.url.is_some() { Some(sqlite::take_directory(&config.data)?) } else { None };
-        let mut store = Self::open_for_copy(config).await?;
-        if store.unfinished().await?.is_some() {
-            return Err(OpenError::Unfinished);
-        }
+        let mut store = Self::open_for_copy(config).await?.finished().await?;
         if lock.is_some() {
             store.lock = Mutex::new(lock);
         }
@@ -201,14 +198,16 @@ impl Store {
 
     /// Opens a store that no server runs on, to read it.
     pub(crate) async fn open_idle(config: &Config) -> Result<Self, OpenError> {
-        let mut store = Self::open_to_read(config).await?;
-        if store.unfinished().await?.is_some() {
-            return Err(OpenError::Unfinished);
-        }
+        let mut store = Self::open_to_read(config).await?.finished().await?;
         if config.database.url.is_none() {
             store.lock = Mutex::new(Some(sqlite::take_directory(&config.data)?));
         }
         Ok(store)
+    }
+
+    /// Itself, if nothing is still on its way into it.
+    pub(crate) async fn finished(self) -> Result<Self, OpenError> {
+        if self.unfinished().await?.is_some() { Err(OpenError::Unfinished) } else { Ok(self) }
     }
 
     /// Like [`Store::open`], also where rows are still on their way.

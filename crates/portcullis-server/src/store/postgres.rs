@@ -8,9 +8,9 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::leases::BEGIN_ERA;
 use super::{Engine, OpenError, Store, migrations};
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, password_in};
 
-/// The oldest version that has `CREATE OR REPLACE TRIGGER` and is still looked after by its makers.
+/// The makers of older versions have given them up.
 const OLDEST: i32 = 140_000;
 /// Whoever brings the schema up to date holds this lock; the number is that of nobody else.
 const MIGRATING: i64 = 0x706f_7274_6375_6c6c;
@@ -58,7 +58,8 @@ pub(super) async fn migrate(database: &Database) -> Result<(), OpenError> {
     prepare(&options, &at, true, Duration::from_millis(database.connect_timeout_ms)).await
 }
 
-async fn is_primary(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// Refuses a server that only follows another: what it knows may be long over.
+pub(super) async fn is_primary(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let is_replica: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(connection).await?;
     if is_replica { Err(sqlx::Error::Configuration("it is a read-only replica".into())) } else { Ok(()) }
 }
@@ -76,10 +77,10 @@ pub(crate) fn options(database: &Database) -> Result<(PgConnectOptions, String),
     let url = database.url.as_ref().map_or("", |url| url.expose());
     let mut options: PgConnectOptions = url.parse().map_err(|_| OpenError::Url(NOT_A_URL.to_owned()))?;
     if let Some(path) = &database.password_file {
-        let text = std::fs::read_to_string(path).map_err(|cause| {
+        let password = password_in(path).map_err(|cause| {
             OpenError::Url(format!("cannot read the file of the password, {}: {cause}", path.display()))
         })?;
-        options = options.password(text.trim_end_matches(['\r', '\n']));
+        options = options.password(&password);
     }
     let at = format!(
         "{}:{}/{}",

@@ -12,6 +12,7 @@ use portcullis_core::scope::BusinessScope;
 use portcullis_core::time::Timestamp;
 use portcullis_core::token::{Digest, Environment};
 
+use super::changes::HEAD;
 use super::{Engine, Store, StoreError, Transaction, digest, from_json, instant, limits, on, typed};
 
 #[derive(sqlx::FromRow)]
@@ -125,7 +126,6 @@ impl Store {
 
     /// Gives every row that a decision could read to `take`, from one state of the database, and returns that state's number.
     pub(crate) async fn snapshot(&self, now: Timestamp, take: Take<'_>) -> Result<i64, StoreError> {
-        const HEAD: &str = "SELECT seq FROM change_head WHERE only_row = 1";
         const USERS: &str = "SELECT id, disabled_at IS NOT NULL FROM users ORDER BY id";
         const BUSINESSES: &str = "SELECT id, disabled_at IS NOT NULL FROM businesses ORDER BY id";
         const ROLES: &str = "SELECT id, permissions FROM roles ORDER BY id";

@@ -8,6 +8,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 
+use super::changes::HEAD;
 use super::rows::many;
 use super::{Edit, Engine, Store, StoreError, Transaction, on};
 
@@ -113,16 +114,8 @@ pub(crate) struct View {
     pub(crate) seq: i64,
 }
 
-impl Table {
-    /// How many bytes of places a statement about this many rows has; a row is the unit that is counted.
-    fn width(&self) -> usize {
-        self.columns.len()
-    }
-}
-
 impl Store {
     pub(crate) async fn view_all(&self) -> Result<View, StoreError> {
-        const HEAD: &str = "SELECT seq FROM change_head WHERE only_row = 1";
         let mut transaction = self.long_view().await?;
         let seq = on!(&mut transaction, |db| sqlx::query_scalar(HEAD).fetch_one(&mut **db).await)?;
         Ok(View { transaction, seq })
@@ -138,11 +131,6 @@ impl Store {
     /// What is still on its way into it.
     pub(crate) async fn unfinished(&self) -> Result<Option<String>, StoreError> {
         self.fact(UNFINISHED).await
-    }
-
-    pub(crate) async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
-        const FACT: &str = "SELECT fact FROM facts WHERE name = $1";
-        Ok(on!(&self.reader, |db| sqlx::query_scalar(FACT).bind(name).fetch_optional(db).await)?)
     }
 }
 
@@ -212,20 +200,17 @@ macro_rules! bound {
 }
 
 impl Edit {
-    /// Puts rows in, those that are there already left as they are; returns how many were new.
-    pub(crate) async fn put_rows(&mut self, table: &Table, rows: &[Vec<Cell>]) -> Result<u64, StoreError> {
+    /// Puts rows in, those that are there already left as they are.
+    pub(crate) async fn put_rows(&mut self, table: &Table, rows: &[Vec<Cell>]) -> Result<(), StoreError> {
         let (chunks, rest) = rows.as_chunks::<AT_A_TIME>();
         let all = chunks.iter().map(|rows| (table.many, &rows[..])).chain(rest.chunks(1).map(|row| (table.one, row)));
-        let mut new = 0;
         for (statement, rows) in all {
-            if rows.iter().any(|row| row.len() != table.width()) {
+            if rows.iter().any(|row| row.len() != table.columns.len()) {
                 return Err(StoreError::Unreadable(format!("a row of {}", table.name)));
             }
-            new += on!(&mut self.engine, |db| {
-                bound!(statement, table, rows).execute(&mut **db).await.map(|done| done.rows_affected())
-            })?;
+            on!(&mut self.engine, |db| bound!(statement, table, rows).execute(&mut **db).await.map(drop))?;
         }
-        Ok(new)
+        Ok(())
     }
 
     /// Rows are on their way: until [`Edit::finish_copy`] nobody serves this store. What it was told of itself before, e.g. of another
@@ -245,8 +230,8 @@ impl Edit {
         Ok(())
     }
 
-    /// Ends what had ended after a backup was made: a key, an operator key, a user's account or a business. `None` where there is no such thing;
-    /// `false` where it had ended before.
+    /// Ends what had ended after a backup was made: a key, an operator key, a user's account or a business. `None` where there is no
+    /// such thing; `false` where it had ended before.
     pub(crate) async fn end_again(&mut self, id: &str, at: i64, reason: &str) -> Result<Option<bool>, StoreError> {
         const KEY: &str =
             "UPDATE api_keys SET revoked_at = $2, revoked_reason = $3 WHERE id = $1 AND revoked_at IS NULL";

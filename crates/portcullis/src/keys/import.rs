@@ -1,11 +1,10 @@
 //! `portcullis keys import`: keys that were issued elsewhere, from a file of lines.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use portcullis_api::api_key_imports::{ImportApiKey, ImportedApiKey};
 use portcullis_api::api_keys::{BusinessScopeText, Permissions};
 use portcullis_api::object::Object;
@@ -85,7 +84,7 @@ pub(crate) async fn run(ask: &Ask, client: &Client, user: UserId, args: &Args) -
     if lines.is_empty() {
         return Err(Failure::new(WRONG_USE, "the file has no lines to take in"));
     }
-    let progress = progress(lines.len());
+    let progress = output::bar(lines.len().try_into().ok(), "{bar:40} {pos}/{len} lines, {eta} left");
     let path = format!("/users/{user}/api-keys/import");
     let (mut taken_in, mut failed) = (0, Vec::new());
     for batch in lines.chunks(BATCH) {
@@ -179,17 +178,6 @@ fn json_lines(source: impl Read) -> Result<Vec<(u64, ImportApiKey)>, Failure> {
 
 fn bad_line(line: u64, why: &str) -> Failure {
     Failure::new(WRONG_USE, format!("line {line}: {why}; nothing was taken in"))
-}
-
-/// A bar on a terminal, and nothing anywhere else.
-fn progress(lines: usize) -> ProgressBar {
-    let target =
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(lines.try_into().ok(), target);
-    match ProgressStyle::with_template("{bar:40} {pos}/{len} lines, {eta} left") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 fn so_far(taken_in: usize, failed: &[Outcome], failure: &Failure) -> Failure {

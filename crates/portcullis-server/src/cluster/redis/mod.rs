@@ -33,7 +33,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 pub(crate) struct Seen {
     /// For each subject, for each of its windows, in their order.
     pub(crate) looks: Vec<Vec<Look>>,
-    /// Until when this node's own part is to be asked too, whatever Redis says: until a window has passed since Redis came back.
+    /// When Redis came back. Until a window has passed since, this node's own part is to be asked too.
     pub(crate) back_at: Timestamp,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     back_at: AtomicI64,
     lost: Notify,
     /// How often it was lost.
-    pub(crate) losses: AtomicU64,
+    losses: AtomicU64,
 }
 
 /// Why Redis cannot be used.
@@ -65,9 +65,9 @@ impl Shared {
     pub(crate) fn new(settings: &config::Redis) -> Result<Self, NoRedis> {
         let mut info = settings.url.expose().into_connection_info().map_err(NoRedis::Url)?;
         if let Some(path) = &settings.password_file {
-            let password = std::fs::read_to_string(path)
+            let password = config::password_in(path)
                 .map_err(|cause| NoRedis::Password { path: path.display().to_string(), cause })?;
-            let redis = info.redis_settings().clone().set_password(password.trim_end_matches(['\r', '\n']));
+            let redis = info.redis_settings().clone().set_password(password.as_str());
             info = info.set_redis_settings(redis);
         }
         Ok(Self {
