@@ -140,6 +140,7 @@ pub(crate) const fn ask(n: u8) -> Ask {
         token: Presented::WellFormed(digest(n)),
         business: Concerned::None,
         permission: None,
+        unruled: None,
         address: None,
         user_management: false,
     }

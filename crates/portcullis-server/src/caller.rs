@@ -262,6 +262,7 @@ pub(crate) fn own_ask(token: Presented, parts: &Parts) -> Ask {
         token,
         business: Concerned::None,
         permission: None,
+        unruled: None,
         address: origin(&parts.extensions).address,
         user_management: false,
     }
