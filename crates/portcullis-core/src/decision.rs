@@ -25,6 +25,20 @@ pub struct Ask {
     pub user_management: bool,
 }
 
+impl Ask {
+    /// Whether the key is live, and nothing else.
+    pub const fn about(token: Presented) -> Self {
+        Self {
+            token,
+            business: Concerned::None,
+            permission: None,
+            unruled: None,
+            address: None,
+            user_management: false,
+        }
+    }
+}
+
 /// The token that came with the request, after the look at its form.
 #[derive(Debug, Clone, Copy)]
 pub enum Presented {

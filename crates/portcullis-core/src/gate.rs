@@ -46,7 +46,10 @@ pub enum Needs {
     UserManagement,
     Permission(Permission),
     /// The permission that the method tells.
-    ByMethod { read: Permission, write: Permission },
+    ByMethod {
+        read: Permission,
+        write: Permission,
+    },
 }
 
 /// Where the business of a request is named.
@@ -98,8 +101,7 @@ impl Gate {
     pub fn shadowed(&self) -> impl Iterator<Item = (usize, usize)> {
         (1..).zip(&self.rules).filter_map(|(number, rule)| {
             let mut earlier = (1..).zip(&self.rules).take(number - 1);
-            let covers =
-                |other: &Rule| other.methods.include(&rule.methods) && other.pattern.covers(&rule.pattern);
+            let covers = |other: &Rule| other.methods.include(&rule.methods) && other.pattern.covers(&rule.pattern);
             earlier.find(|(_, other)| covers(other)).map(|(by, _)| (number, by))
         })
     }

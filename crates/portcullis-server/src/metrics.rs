@@ -24,15 +24,18 @@ pub(crate) enum Surface {
     Verify,
     /// Portcullis's own API, guarded like any other.
     Own,
+    /// `/auth/{gate}`, as gateways ask.
+    ForwardAuth,
 }
 
 impl Surface {
-    const ALL: [Self; 2] = [Self::Verify, Self::Own];
+    const ALL: [Self; 3] = [Self::Verify, Self::Own, Self::ForwardAuth];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Verify => "verify",
             Self::Own => "own",
+            Self::ForwardAuth => "forward_auth",
         }
     }
 }
@@ -68,17 +71,19 @@ struct BuildLabels {
 pub(crate) enum Part {
     Verify,
     WhoAmI,
+    ForwardAuth,
     Manage,
     Other,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Verify, Self::WhoAmI, Self::Manage, Self::Other];
+    const ALL: [Self; 5] = [Self::Verify, Self::WhoAmI, Self::ForwardAuth, Self::Manage, Self::Other];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Verify => "verify",
             Self::WhoAmI => "whoami",
+            Self::ForwardAuth => "forward_auth",
             Self::Manage => "manage",
             Self::Other => "other",
         }
@@ -89,6 +94,7 @@ impl Part {
             Some(path) if path.starts_with("verify") => Self::Verify,
             Some("whoami") => Self::WhoAmI,
             Some(_) => Self::Manage,
+            None if path.starts_with("/auth/") => Self::ForwardAuth,
             None => Self::Other,
         }
     }

@@ -10,17 +10,18 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use portcullis_core::id::RequestId;
 
 use crate::api::{health, problems};
 use crate::app::App;
-use crate::caller::{Announced, Knock};
+use crate::caller::{Announced, Client, Knock};
 use crate::clock::Stopwatch;
 use crate::dashboard;
 use crate::error::{Error, Finished, Pending};
+use crate::gateway::forward_auth;
 use crate::manage::receipts;
 use crate::metrics::Part;
 use crate::reference;
@@ -33,6 +34,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     api.merge(reference::routes(document))
         .merge(pages::pages(&app))
         .route("/problems/{code}", get(problems::show))
+        .route("/auth/{gate}", any(forward_auth::forwarded))
+        .route("/auth/{gate}/nginx", any(forward_auth::nginx))
+        .route("/auth/{gate}/envoy", any(forward_auth::envoy))
+        .route("/auth/{gate}/envoy/", any(forward_auth::envoy))
+        .route("/auth/{gate}/envoy/{*target}", any(forward_auth::envoy))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -52,6 +58,7 @@ pub fn openapi() -> String {
 async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = app.request_ids.next(app.clock.now());
     request.extensions_mut().insert(id);
+    Client::on(&app.config, &mut request);
     let (stopwatch, part) = (Stopwatch::begin(), Part::of(request.uri().path()));
     let announced = Announced::on(request.extensions_mut());
     let knock = leaves_a_trace(request.uri().path()).then(|| Knock::on(&mut request));
@@ -82,12 +89,12 @@ fn too_long() -> Response {
 }
 
 /// Whether a refusal at a path is written to the audit log: at the management API, and at pages. What a key may ask about itself is
-/// no management, and what an open page asks by itself is nobody's doing.
+/// no management, what an open page asks by itself is nobody's doing, and what a gateway asks is about another API.
 fn leaves_a_trace(path: &str) -> bool {
     let about_itself = ["/verify", "/whoami", "/catalogue"];
     match path.strip_prefix("/api/v1") {
         Some(path) => !about_itself.iter().any(|own| path.starts_with(own)),
-        None => path != "/changes",
+        None => path != "/changes" && !path.starts_with("/auth/"),
     }
 }
 

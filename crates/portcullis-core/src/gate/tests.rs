@@ -187,25 +187,28 @@ fn resolved(path: &str) -> String {
 }
 
 fn literal() -> impl Strategy<Value = String> {
-    prop::sample::select(vec!["a", "b", "A", "%61", "export", "EXPORT", "ex%70ort", "{id}", "*"]).prop_map(str::to_owned)
+    prop::sample::select(vec!["a", "b", "A", "%61", "export", "EXPORT", "ex%70ort", "{id}", "*"])
+        .prop_map(str::to_owned)
 }
 
 /// Gates of a few rules that overlap, on few words, so that a wrong reading would find another rule.
 fn gates() -> impl Strategy<Value = Gate> {
-    let pattern = (prop::collection::vec(literal(), 0..4), any::<bool>()).prop_filter_map("no pattern", |(all, open)| {
-        let open = if open { "/**" } else { "" };
-        Pattern::new(&format!("/{}{open}", all.join("/")).replace("//", "/")).ok()
-    });
+    let pattern =
+        (prop::collection::vec(literal(), 0..4), any::<bool>()).prop_filter_map("no pattern", |(all, open)| {
+            let open = if open { "/**" } else { "" };
+            Pattern::new(&format!("/{}{open}", all.join("/")).replace("//", "/")).ok()
+        });
     prop::collection::vec(pattern, 1..5).prop_map(|patterns| {
-        let rule = |pattern| Rule { methods: Methods::Any, pattern, needs: Needs::LiveKey, business: BusinessFrom::None };
+        let rule =
+            |pattern| Rule { methods: Methods::Any, pattern, needs: Needs::LiveKey, business: BusinessFrom::None };
         Gate { name: String::new(), rules: patterns.into_iter().map(rule).collect() }
     })
 }
 
 fn tricky() -> impl Strategy<Value = String> {
     let part = prop::sample::select(vec![
-        "/", "/", "/", "a", "b", "A", "export", "EXPORT", ".", "..", "%2e", "%2F", "%5c", "\\", ";x", "%3b", "%61", "%41",
-        "%2561", "?", "#", "%23", "%00", "%", "%c3%a9", "é", " ", "%20",
+        "/", "/", "/", "a", "b", "A", "export", "EXPORT", ".", "..", "%2e", "%2F", "%5c", "\\", ";x", "%3b", "%61",
+        "%41", "%2561", "?", "#", "%23", "%00", "%", "%c3%a9", "é", " ", "%20",
     ]);
     prop::collection::vec(part, 0..8).prop_map(|parts| format!("/{}", parts.concat()))
 }

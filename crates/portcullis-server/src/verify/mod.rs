@@ -2,6 +2,7 @@
 
 pub(crate) mod credentials;
 mod explain;
+pub(crate) mod gates;
 pub(crate) mod limiter;
 mod meter;
 pub(crate) mod quotas;
