@@ -35,6 +35,6 @@ mod verify;
 pub use app::{App, StartError};
 pub use manage::{audit, setup, transfer};
 pub use routes::openapi;
-pub use running::{Bound, bind};
+pub use running::{BindError, Bound, bind};
 pub use secrets::PepperError;
 pub use store::{OpenError, StoreError, migrate};

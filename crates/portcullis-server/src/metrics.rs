@@ -26,16 +26,19 @@ pub(crate) enum Surface {
     Own,
     /// `/auth/{gate}`, as gateways ask.
     ForwardAuth,
+    /// Envoy's `ext_authz` by gRPC.
+    Envoy,
 }
 
 impl Surface {
-    const ALL: [Self; 3] = [Self::Verify, Self::Own, Self::ForwardAuth];
+    const ALL: [Self; 4] = [Self::Verify, Self::Own, Self::ForwardAuth, Self::Envoy];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Verify => "verify",
             Self::Own => "own",
             Self::ForwardAuth => "forward_auth",
+            Self::Envoy => "envoy",
         }
     }
 }

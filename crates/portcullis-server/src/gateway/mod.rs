@@ -1,5 +1,6 @@
 //! The ways in which others ask whether a request to the guarded API may pass: one decision, and a dialect for each of them.
 
+pub(crate) mod envoy;
 pub(crate) mod forward_auth;
 
 use std::borrow::Cow;
@@ -27,6 +28,12 @@ pub(crate) const IDENTITY: [HeaderName; 5] = [
     HeaderName::from_static("x-portcullis-business-id"),
     HeaderName::from_static("x-portcullis-businesses"),
     HeaderName::from_static("x-portcullis-permissions"),
+];
+/// By these a client would have the API take its request for one of another method than was decided on.
+pub(crate) const METHOD_OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
 ];
 /// More businesses than these are not listed: gateways take a few thousand bytes of headers and refuse the whole answer beyond.
 const MOST_BUSINESSES: usize = 128;
