@@ -6,6 +6,7 @@ mod announced;
 mod business;
 pub(crate) mod cookie;
 mod knock;
+mod oauth;
 mod origin;
 
 use std::marker::PhantomData;
@@ -34,6 +35,7 @@ pub(crate) use business::{
     LooksAfterRoles, Needs, OfBusiness, Platformer, Proprietor,
 };
 pub(crate) use knock::Knock;
+pub(crate) use oauth::OAuthClient;
 pub(crate) use origin::{Client, From, check_not_from_elsewhere, check_same_site, origin};
 
 /// What a page of the dashboard says when it asks without anybody's doing.

@@ -28,10 +28,15 @@ pub(crate) enum Surface {
     ForwardAuth,
     /// Envoy's `ext_authz` by gRPC.
     Envoy,
+    /// `/oauth2/introspect`.
+    Introspection,
+    /// `/access/v1/evaluation` and `/evaluations`.
+    AuthZen,
 }
 
 impl Surface {
-    const ALL: [Self; 4] = [Self::Verify, Self::Own, Self::ForwardAuth, Self::Envoy];
+    const ALL: [Self; 6] =
+        [Self::Verify, Self::Own, Self::ForwardAuth, Self::Envoy, Self::Introspection, Self::AuthZen];
 
     const fn name(self) -> &'static str {
         match self {
@@ -39,6 +44,8 @@ impl Surface {
             Self::Own => "own",
             Self::ForwardAuth => "forward_auth",
             Self::Envoy => "envoy",
+            Self::Introspection => "introspection",
+            Self::AuthZen => "authzen",
         }
     }
 }
@@ -75,18 +82,21 @@ pub(crate) enum Part {
     Verify,
     WhoAmI,
     ForwardAuth,
+    /// What standards ask: introspection, AuthZEN.
+    Standards,
     Manage,
     Other,
 }
 
 impl Part {
-    const ALL: [Self; 5] = [Self::Verify, Self::WhoAmI, Self::ForwardAuth, Self::Manage, Self::Other];
+    const ALL: [Self; 6] = [Self::Verify, Self::WhoAmI, Self::ForwardAuth, Self::Standards, Self::Manage, Self::Other];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Verify => "verify",
             Self::WhoAmI => "whoami",
             Self::ForwardAuth => "forward_auth",
+            Self::Standards => "standards",
             Self::Manage => "manage",
             Self::Other => "other",
         }
@@ -98,6 +108,7 @@ impl Part {
             Some("whoami") => Self::WhoAmI,
             Some(_) => Self::Manage,
             None if path.starts_with("/auth/") => Self::ForwardAuth,
+            None if path.starts_with("/oauth2/") || path.starts_with("/access/") => Self::Standards,
             None => Self::Other,
         }
     }

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use portcullis_core::id::RequestId;
@@ -21,7 +21,7 @@ use crate::caller::{Announced, Client, Knock};
 use crate::clock::Stopwatch;
 use crate::dashboard;
 use crate::error::{Error, Finished, Pending};
-use crate::gateway::forward_auth;
+use crate::gateway::{authzen, forward_auth, introspection};
 use crate::manage::receipts;
 use crate::metrics::Part;
 use crate::reference;
@@ -39,6 +39,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/auth/{gate}/envoy", any(forward_auth::envoy))
         .route("/auth/{gate}/envoy/", any(forward_auth::envoy))
         .route("/auth/{gate}/envoy/{*target}", any(forward_auth::envoy))
+        .route("/oauth2/introspect", post(introspection::introspect))
+        .route("/oauth2/revoke", post(introspection::revoke))
+        .route("/.well-known/oauth-authorization-server", get(introspection::metadata))
+        .route("/access/v1/evaluation", post(authzen::evaluation))
+        .route("/access/v1/evaluations", post(authzen::evaluations))
+        .route("/.well-known/authzen-configuration", get(authzen::metadata))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -61,6 +67,7 @@ async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
     Client::on(&app.config, &mut request);
     let (stopwatch, part) = (Stopwatch::begin(), Part::of(request.uri().path()));
     let announced = Announced::on(request.extensions_mut());
+    let theirs = request.headers().get(X_REQUEST_ID).filter(|_| request.uri().path().starts_with("/access/")).cloned();
     let knock = leaves_a_trace(request.uri().path()).then(|| Knock::on(&mut request));
     // A bug in one request must not take the connection, or another request, with it.
     let answering = AssertUnwindSafe(receipts::noting(next.run(request))).catch_unwind();
@@ -75,9 +82,8 @@ async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
     }
     let mut response = finished(answered, id);
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-        headers.insert(X_REQUEST_ID, value);
-    }
+    // AuthZEN has whoever asks give requests their numbers, and hear them again.
+    headers.extend(theirs.or_else(|| HeaderValue::from_str(&id.to_string()).ok()).map(|value| (X_REQUEST_ID, value)));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     announced.put_into(headers);
     app.metrics.answered(part, stopwatch.elapsed());
@@ -94,7 +100,9 @@ fn leaves_a_trace(path: &str) -> bool {
     let about_itself = ["/verify", "/whoami", "/catalogue"];
     match path.strip_prefix("/api/v1") {
         Some(path) => !about_itself.iter().any(|own| path.starts_with(own)),
-        None => path != "/changes" && !path.starts_with("/auth/"),
+        None => {
+            path != "/changes" && !["/auth/", "/oauth2/introspect", "/access/"].iter().any(|own| path.starts_with(own))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use portcullis_api::envelope::Success;
 use portcullis_api::problem::FieldError;
-use portcullis_api::verify::{Businesses, Consistency, Decision, RateLimit, Verify, VerifyBatch};
+use portcullis_api::verify::{Consistency, Decision, Verify, VerifyBatch};
 use portcullis_core::decision::{self, Ask, Concerned, Presented};
 use portcullis_core::limits::MOST_COST;
 use portcullis_core::path;
@@ -171,18 +171,12 @@ fn wire<'a>(catalogue: &'a Catalogue, decided: &Decided<'a>) -> Decision<'a> {
         name: key.map(|key| key.name().into()),
         environment: key.map(|key| key.environment()),
         business_id: decision.business(),
-        businesses: if reach.everywhere { Businesses::ALL } else { Businesses::These(reach.businesses) },
         permissions: catalogue.names(reach.permissions).map(Cow::Borrowed).collect(),
+        businesses: verify::businesses(reach),
         user_management: key.map(|key| key.user_management()),
         expires_at: key.and_then(|key| key.expires_at()).map(Into::into),
         metadata: key.and_then(|key| serde_json::from_str(key.metadata().unwrap_or("{}")).ok()),
-        rate_limit: decided.standing().map(|standing| RateLimit {
-            name: standing.name,
-            limit: standing.limit.into(),
-            remaining: standing.remaining.into(),
-            reset_at: standing.reset_at.into(),
-            retry_after: standing.retry_after_seconds,
-        }),
+        rate_limit: decided.rate_limit(),
         explanation: None,
     }
 }

@@ -1,7 +1,9 @@
 //! The ways in which others ask whether a request to the guarded API may pass: one decision, and a dialect for each of them.
 
+pub(crate) mod authzen;
 pub(crate) mod envoy;
 pub(crate) mod forward_auth;
+pub(crate) mod introspection;
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -1,6 +1,8 @@
 //! Gateways, and everything else that asks about requests to the guarded API.
 
+mod authzen;
 mod forward_auth;
+mod introspection;
 
 use serde_json::json;
 
