@@ -1,8 +1,10 @@
 //! Gateways, and everything else that asks about requests to the guarded API.
 
+mod api;
 mod authzen;
 mod forward_auth;
 mod introspection;
+mod programs;
 
 use serde_json::json;
 

@@ -1,5 +1,6 @@
 //! A server for one test, and words to ask it with.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -22,7 +23,8 @@ pub(crate) const START: i64 = 1_795_203_000_000;
 /// A running server on an empty store, with a first user and an operator key that may do everything.
 pub(crate) struct Server {
     pub(crate) url: String,
-    pub(crate) address: std::net::SocketAddr,
+    pub(crate) address: SocketAddr,
+    pub(crate) grpc: Option<SocketAddr>,
     pub(crate) operator: String,
     pub(crate) admin: String,
     pub(crate) data: TempDir,
@@ -91,10 +93,11 @@ impl Server {
         std::fs::copy(self.data.path().join("store/pepper"), data.path().join("store/pepper")).unwrap();
         let clock = Arc::clone(&self.clock);
         let app = open(settings, &data, self.database.as_deref(), &clock).await;
-        let (address, stop, running) = run(app).await;
+        let ((address, grpc), stop, running) = run(app).await;
         Self {
             url: format!("http://{address}"),
             address,
+            grpc,
             operator: self.operator.clone(),
             admin: self.admin.clone(),
             data,
@@ -118,10 +121,11 @@ impl Server {
         let app = open(settings, &data, database.as_deref(), &clock).await;
         let first = FirstUser { email: "admin@example.com".to_owned(), name: Some("Admin".to_owned()), password: None };
         let first = setup::initialise(&app, first).await.unwrap();
-        let (address, stop, running) = run(app).await;
+        let ((address, grpc), stop, running) = run(app).await;
         Self {
             url: format!("http://{address}"),
             address,
+            grpc,
             operator: first.operator_token.expose().to_owned(),
             admin: first.user_id.to_string(),
             data,
@@ -145,13 +149,13 @@ impl Server {
         stop.send_replace(true);
         running.await.unwrap().unwrap();
         let app = open(&settings, &data, database.as_deref(), &clock).await;
-        let (address, stop, running) = run(app).await;
+        let ((address, grpc), stop, running) = run(app).await;
         let url = format!("http://{address}");
-        Self { url, address, operator, admin, data, settings, database, clock, client, stop, running }
+        Self { url, address, grpc, operator, admin, data, settings, database, clock, client, stop, running }
     }
 
     /// Tells the server to stop; what is returned ends when it has, with the address it had.
-    pub(crate) fn stop(self) -> impl Future<Output = std::net::SocketAddr> {
+    pub(crate) fn stop(self) -> impl Future<Output = SocketAddr> {
         self.stop.send_replace(true);
         async move {
             let Self { running, data, address, .. } = self;
@@ -385,8 +389,11 @@ fn config(settings: &str, data: &TempDir, database: Option<&str>) -> Config {
     config
 }
 
-async fn run(app: Arc<App>) -> (std::net::SocketAddr, watch::Sender<bool>, JoinHandle<std::io::Result<()>>) {
+/// The addresses of the server: of HTTP, and of gRPC where it has that.
+type Addresses = (SocketAddr, Option<SocketAddr>);
+
+async fn run(app: Arc<App>) -> (Addresses, watch::Sender<bool>, JoinHandle<std::io::Result<()>>) {
     let bound = portcullis_server::bind(app).await.unwrap();
-    let (address, (stop, told)) = (bound.address, watch::channel(false));
-    (address, stop, tokio::spawn(bound.run(told)))
+    let (addresses, (stop, told)) = ((bound.address, bound.grpc_address), watch::channel(false));
+    (addresses, stop, tokio::spawn(bound.run(told)))
 }
