@@ -19,7 +19,7 @@ pub struct Decision {
     /// The business that the guard asked about.
     pub business_id: Option<BusinessId>,
     /// Where the request may act, as far as the permission was asked for: a list, or `All`. `All` is every business that the key's
-    /// owner is a member of, and not every business there is; `GET /api/v1/users/{user_id}/businesses` lists them.
+    /// owner is a member of, and not every business there is; [`Portcullis::businesses_of`](crate::Portcullis::businesses_of) lists them.
     pub businesses: Businesses,
     /// What the key may do in every one of `businesses`.
     pub permissions: Vec<String>,

@@ -58,11 +58,14 @@ mod portcullis;
 mod refusal;
 mod request_id;
 
-pub use crate::portcullis::{Portcullis, SetupError};
+pub use crate::portcullis::{Portcullis, SetupError, Unavailable};
 pub use decision::Decision;
 pub use guard::{Guard, Guarded, GuardedBody};
 pub use portcullis_api::metadata::Metadata;
+pub use portcullis_api::problem::{FieldError, Problem};
 pub use portcullis_api::time::Time;
 pub use portcullis_api::verify::{All, Businesses, RateLimit};
+pub use portcullis_core::id::RequestId;
 pub use portcullis_core::id::{ApiKeyId, BusinessId, UserId};
 pub use portcullis_core::token::Environment;
+pub use request_id::RequestIds;

@@ -2,13 +2,17 @@
 
 use std::error::Error;
 use std::fmt;
+use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
+use portcullis_api::businesses::Business;
+use portcullis_api::envelope::Page;
 use portcullis_api::problem::Problem;
-use reqwest::{StatusCode, Url, redirect};
+use portcullis_core::id::{BusinessId, UserId};
+use reqwest::{RequestBuilder, StatusCode, Url, redirect};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
@@ -36,6 +40,7 @@ pub struct Portcullis {
 
 struct Line {
     http: reqwest::Client,
+    base: Url,
     verify: Url,
     authorization: HeaderValue,
     turns: Semaphore,
@@ -54,6 +59,11 @@ pub enum SetupError {
     #[error("no HTTP client can be made: {0}")]
     Client(String),
 }
+
+/// Portcullis did not say. The cause is in the log; answer 503, and never 401 or 403.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Portcullis cannot be asked now")]
+pub struct Unavailable;
 
 /// What is asked about one request.
 #[derive(Serialize)]
@@ -79,18 +89,18 @@ pub(crate) struct Told {
     pub(crate) limits: HeaderMap,
 }
 
-/// Why there is no decision. It is for the log; the client learns that it was not their fault.
+/// Why there is no answer. It is for the log; the client learns that it was not their fault.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoDecision {
+pub(crate) enum NoAnswer {
     #[error("Portcullis did not answer within {0:?}")]
     Slow(Duration),
     #[error("Portcullis cannot be asked: {0}")]
     Away(String),
-    #[error("Portcullis answered {status} {code} in place of a decision: {detail}")]
+    #[error("Portcullis answered {status} {code} in place of what was asked for: {detail}")]
     Refused { status: u16, code: String, detail: String },
     #[error("the answer has more than {LONGEST_ANSWER} bytes")]
     TooLong,
-    #[error("the answer is no decision: {0}")]
+    #[error("the answer cannot be read: {0}")]
     Unreadable(String),
 }
 
@@ -99,7 +109,8 @@ impl Portcullis {
     ///
     /// The token and those of all clients travel over this connection: use `https` where it leaves the machine.
     pub fn at(url: &str, operator_token: &str) -> Result<Self, SetupError> {
-        let verify = verify_at(url).ok_or(SetupError::Address)?;
+        let base = server_at(url).ok_or(SetupError::Address)?;
+        let verify = below(&base, &["verify"]);
         let token = operator_token.trim();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(SetupError::OperatorToken);
@@ -117,7 +128,7 @@ impl Portcullis {
             .build()
             .map_err(|error| SetupError::Client(causes(&error)))?;
         let turns = Semaphore::new(CONNECTIONS);
-        let line = Line { http, verify, authorization, turns, request_ids: RequestIds::new() };
+        let line = Line { http, base, verify, authorization, turns, request_ids: RequestIds::new() };
         Ok(Self { line: Arc::new(line), timeout: TIMEOUT })
     }
 
@@ -153,40 +164,74 @@ impl Portcullis {
         Guard::new(self, Need::Gate(gate.into()))
     }
 
+    /// The businesses that a user is a member of and that are not disabled: where a key reaches whose decision says
+    /// [`Businesses::All`](crate::Businesses::All). The operator key needs `businesses:read` too.
+    pub async fn businesses_of(&self, user: UserId) -> Result<Vec<BusinessId>, Unavailable> {
+        let listing = tokio::time::timeout(self.timeout, self.line.businesses_of(user)).await;
+        listing.unwrap_or(Err(NoAnswer::Slow(self.timeout))).map_err(|cause| {
+            tracing::error!(%cause, "the businesses of a user cannot be listed");
+            Unavailable
+        })
+    }
+
     pub(crate) fn request_id(&self, headers: &HeaderMap) -> String {
         self.line.request_ids.of(headers)
     }
 
-    pub(crate) async fn ask(&self, question: &Question<'_>) -> Result<Told, NoDecision> {
+    pub(crate) async fn ask(&self, question: &Question<'_>) -> Result<Told, NoAnswer> {
         // The wait for a turn counts too: a client does not care what it waits for.
         let answer = tokio::time::timeout(self.timeout, self.line.ask(question)).await;
-        answer.unwrap_or(Err(NoDecision::Slow(self.timeout)))
+        answer.unwrap_or(Err(NoAnswer::Slow(self.timeout)))
     }
 }
 
 impl Line {
-    async fn ask(&self, question: &Question<'_>) -> Result<Told, NoDecision> {
-        let away = |error: reqwest::Error| NoDecision::Away(causes(&error));
-        let _turn = self.turns.acquire().await.map_err(|_| NoDecision::Away("it is closed".to_owned()))?;
-        let request = self.http.post(self.verify.clone()).header(header::AUTHORIZATION, self.authorization.clone());
-        let mut answer = request.json(question).send().await.map_err(away)?;
+    async fn ask(&self, question: &Question<'_>) -> Result<Told, NoAnswer> {
+        let (headers, body) = self.call(self.http.post(self.verify.clone()).json(question)).await?;
+        let verdict = Verdict::read(&body).map_err(NoAnswer::Unreadable)?;
+        let standing = match &verdict {
+            Verdict::Passes(decision) => decision.rate_limit.as_ref(),
+            Verdict::Denied(denied) => denied.rate_limit.as_ref(),
+        };
+        let limits = limits::headers(standing, limits::made_at(&headers));
+        Ok(Told { verdict, limits })
+    }
+
+    async fn businesses_of(&self, user: UserId) -> Result<Vec<BusinessId>, NoAnswer> {
+        let url = below(&self.base, &["users", &user.to_string(), "businesses"]);
+        let (mut reached, mut cursor) = (Vec::new(), None);
+        loop {
+            let request =
+                self.http.get(url.clone()).query(&[("limit", "100")]).query(&cursor.map(|at| [("cursor", at)]));
+            let (_, body) = self.call(request).await?;
+            let page: Page<Business> =
+                serde_json::from_slice(&body).map_err(|error| NoAnswer::Unreadable(error.to_string()))?;
+            let active = page.data.iter().filter(|business| business.disabled_at.is_none());
+            reached.extend(active.map(|business| business.id));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(reached);
+            }
+        }
+    }
+
+    /// The headers and the body of an answer that is a success.
+    async fn call(&self, request: RequestBuilder) -> Result<(HeaderMap, Vec<u8>), NoAnswer> {
+        let away = |error: reqwest::Error| NoAnswer::Away(causes(&error));
+        let _turn = self.turns.acquire().await.map_err(|_| NoAnswer::Away("it is closed".to_owned()))?;
+        let request = request.header(header::AUTHORIZATION, self.authorization.clone());
+        let mut answer = request.send().await.map_err(away)?;
         let mut body = Vec::new();
         while let Some(part) = answer.chunk().await.map_err(away)? {
             if body.len() + part.len() > LONGEST_ANSWER {
-                return Err(NoDecision::TooLong);
+                return Err(NoAnswer::TooLong);
             }
             body.extend_from_slice(&part);
         }
         if answer.status() != StatusCode::OK {
             return Err(refused(answer.status(), &body));
         }
-        let verdict = Verdict::read(&body).map_err(NoDecision::Unreadable)?;
-        let standing = match &verdict {
-            Verdict::Passes(decision) => decision.rate_limit.as_ref(),
-            Verdict::Denied(denied) => denied.rate_limit.as_ref(),
-        };
-        let limits = limits::headers(standing, limits::made_at(answer.headers()));
-        Ok(Told { verdict, limits })
+        Ok((mem::take(answer.headers_mut()), body))
     }
 }
 
@@ -197,25 +242,31 @@ impl fmt::Debug for Portcullis {
     }
 }
 
-fn verify_at(url: &str) -> Option<Url> {
-    let mut url = Url::parse(url).ok()?;
-    let plain =
-        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-    if !plain || !matches!(url.scheme(), "http" | "https") {
-        return None;
+fn server_at(url: &str) -> Option<Url> {
+    let url = Url::parse(url).ok()?;
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    let plain = !has_user && url.query().is_none() && url.fragment().is_none();
+    (plain && matches!(url.scheme(), "http" | "https")).then_some(url)
+}
+
+/// A path of the API below the address of its server.
+fn below(server: &Url, path: &[&str]) -> Url {
+    let mut url = server.clone();
+    // Only an address without a host has no path, and `http` always has one.
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(["api", "v1"]).extend(path);
     }
-    url.path_segments_mut().ok()?.pop_if_empty().extend(["api", "v1", "verify"]);
-    Some(url)
+    url
 }
 
 /// What a server said that did not decide. It is most often the operator key, or a name that the configuration does not know.
-fn refused(status: StatusCode, body: &[u8]) -> NoDecision {
+fn refused(status: StatusCode, body: &[u8]) -> NoAnswer {
     let problem: Option<Problem> = serde_json::from_slice(body).ok();
     let (code, detail) = problem.map_or_else(Default::default, |problem| {
         let errors = problem.errors.iter().map(|error| format!(" {} {}.", error.pointer, error.detail));
         (problem.code, problem.detail + &errors.collect::<String>())
     });
-    NoDecision::Refused { status: status.as_u16(), code, detail }
+    NoAnswer::Refused { status: status.as_u16(), code, detail }
 }
 
 /// An error with all that led to it, for each alone says little.
@@ -236,7 +287,7 @@ mod tests {
 
     #[test]
     fn the_address_is_that_of_a_server() {
-        let verify = |url| verify_at(url).map(String::from);
+        let verify = |url| server_at(url).map(|server| String::from(below(&server, &["verify"])));
         assert_eq!(verify("http://127.0.0.1:7373").unwrap(), "http://127.0.0.1:7373/api/v1/verify");
         assert_eq!(verify("https://keys.example/at/").unwrap(), "https://keys.example/at/api/v1/verify");
         for wrong in ["", "127.0.0.1:7373", "ftp://a", "http://u:p@a", "http://a?b", "http://a#b", "data:x"] {

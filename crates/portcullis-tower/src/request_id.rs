@@ -10,15 +10,23 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// A longer one is not repeated.
 const LONGEST: usize = 128;
 
-/// A start that no other process has, and a counter. An id of a request is no secret, so it needs no dice.
+/// Numbers requests: a start that no other process has, and a counter. The id of a request is no secret, so it needs no dice.
+///
+/// A guard numbers what it refuses. An API that numbers all its requests sets `X-Request-Id` further out, and the guard keeps to that.
 #[derive(Debug)]
-pub(crate) struct RequestIds {
+pub struct RequestIds {
     start: u64,
     count: AtomicU64,
 }
 
+impl Default for RequestIds {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl RequestIds {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { start: RandomState::new().build_hasher().finish(), count: AtomicU64::new(0) }
     }
 
@@ -31,7 +39,7 @@ impl RequestIds {
         }
     }
 
-    fn next(&self) -> RequestId {
+    pub fn next(&self) -> RequestId {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         RequestId::from_bytes((u128::from(self.start) << 64 | u128::from(count)).to_be_bytes())
     }

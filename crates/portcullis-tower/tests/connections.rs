@@ -15,12 +15,12 @@ async fn many_requests_share_few_connections() {
     let key = world.any_key().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (target, opened) = (world.server.address, Arc::new(AtomicUsize::new(0)));
+    let (target, opened) = (world.server.url.replace("http://", ""), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&opened);
     tokio::spawn(async move {
         while let Ok((mut from, _)) = listener.accept().await {
             counted.fetch_add(1, Ordering::Relaxed);
-            let mut to = TcpStream::connect(target).await.unwrap();
+            let mut to = TcpStream::connect(&target).await.unwrap();
             tokio::spawn(async move { copy_bidirectional(&mut from, &mut to).await });
         }
     });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::ConnectInfo;
 use http::HeaderName;
-use portcullis_tower::{Portcullis, SetupError};
+use portcullis_tower::{Portcullis, SetupError, Unavailable};
 use serde_json::json;
 
 use crate::faults::answering;
@@ -92,6 +92,30 @@ async fn a_business_that_is_not_named_leaves_those_of_the_key() {
     let refused = api.ask("GET", "/?unclear", &key.token).await;
     refused.fails(400, "INVALID_REQUEST", None);
     assert_eq!(refused.body["detail"], "Say which business.");
+}
+
+#[tokio::test]
+async fn all_businesses_are_those_of_the_owner() {
+    let world = World::new().await;
+    let mut own = vec![world.clinic.clone()];
+    for number in 0..120 {
+        own.push(world.server.business(&format!("Shop {number}"), &world.ann).await);
+    }
+    let bob = world.server.user("bob@example.com").await;
+    world.server.business("Bob's", &bob).await;
+    let disabled = own.pop().unwrap();
+    world.server.post(&format!("/businesses/{disabled}/disable"), json!({})).await;
+    let listed = world.portcullis.businesses_of(world.ann.parse().unwrap()).await.unwrap();
+    let mut listed: Vec<_> = listed.iter().map(ToString::to_string).collect();
+    listed.sort();
+    own.sort();
+    assert_eq!(listed, own);
+
+    let nobody = "usr_00000000000000000000000001".parse().unwrap();
+    assert_eq!(world.portcullis.businesses_of(nobody).await, Err(Unavailable));
+    let made = world.server.post("/operator-keys", json!({"name": "Verifies", "grants": ["keys:verify"]})).await;
+    let verifies = Portcullis::at(&world.server.url, made["token"].as_str().unwrap()).unwrap();
+    assert_eq!(verifies.businesses_of(world.ann.parse().unwrap()).await, Err(Unavailable));
 }
 
 #[tokio::test]

@@ -12,7 +12,6 @@ use tokio::task::JoinHandle;
 
 /// A running server on an empty store, and an operator key that may do everything.
 pub(crate) struct Server {
-    pub(crate) address: std::net::SocketAddr,
     pub(crate) url: String,
     pub(crate) operator: String,
     http: reqwest::Client,
@@ -48,7 +47,7 @@ impl Server {
         let (address, (stop, told)) = (bound.address, watch::channel(false));
         let running = tokio::spawn(bound.run(told));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { address, url: format!("http://{address}"), operator, http, stop, running, data }
+        Self { url: format!("http://{address}"), operator, http, stop, running, data }
     }
 
     /// Ends when it has stopped.
