@@ -44,6 +44,8 @@
 //! or 403: a client that is told 401 throws a good key away. A question is not asked again once it was sent, because it is charged to
 //! the key's limits.
 //!
+//! A request that carries no key by design, such as a browser's CORS preflight, has to be answered by a layer further out.
+//!
 //! One guard stands in front of a handler, not two: the second would find no credential. A guard sees a path as the service around
 //! which it stands does; axum's `Router::nest` takes a prefix away, so put a guard that looks at paths (`gate`, `business_in_path`)
 //! around the outermost router.

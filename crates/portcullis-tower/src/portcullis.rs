@@ -107,7 +107,8 @@ pub(crate) enum NoAnswer {
 impl Portcullis {
     /// The server at this address, asked with the token of an operator key that has `keys:verify`.
     ///
-    /// The token and those of all clients travel over this connection: use `https` where it leaves the machine.
+    /// The token and those of all clients travel over this connection: use `https` where it leaves the machine. Connections are kept
+    /// for 30 seconds; the server's `idle_timeout_seconds` (60 unless it is set) should stay above that.
     pub fn at(url: &str, operator_token: &str) -> Result<Self, SetupError> {
         let base = server_at(url).ok_or(SetupError::Address)?;
         let verify = below(&base, &["verify"]);

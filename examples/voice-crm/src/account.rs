@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Crm;
 use crate::fields::{Deed, Field, Sent, check, complete, text};
-use crate::paging::success;
+use crate::paging::{Success, success};
 use crate::problem::Error;
 use crate::reach::Owner;
 
@@ -20,22 +20,22 @@ const PARTS: [(&str, &[Field]); 3] = [
     ("branding", &[text("product_name", 100), text("color", 7), text("logo_url", 500)]),
 ];
 
-pub(crate) async fn show(State(crm): State<Arc<Crm>>, Owner(user): Owner) -> Result<Json<Value>, Error> {
-    Ok(success(&shown(user, &crm.store.account(user).await?)))
+pub(crate) async fn show(State(crm): State<Arc<Crm>>, Owner(user): Owner) -> Result<Json<Success<Value>>, Error> {
+    Ok(success(shown(user, &crm.store.account(user).await?)))
 }
 
 pub(crate) async fn update(
     State(crm): State<Arc<Crm>>,
     Owner(user): Owner,
     Sent(parts): Sent,
-) -> Result<Json<Value>, Error> {
+) -> Result<Json<Success<Value>>, Error> {
     for (name, part) in &parts {
         let fields = PARTS.iter().find(|(known, _)| known == name).map(|(_, fields)| *fields);
         let fields = fields.ok_or_else(|| Error::Invalid(format!("There is no field `/{}`.", name.escape_debug())))?;
         let part = part.as_object().ok_or_else(|| Error::Invalid(format!("`/{name}` is an object.")))?;
         check(fields, part, Deed::Change, &format!("/{name}"))?;
     }
-    Ok(success(&shown(user, &crm.store.update_account(user, &parts).await?)))
+    Ok(success(shown(user, &crm.store.update_account(user, &parts).await?)))
 }
 
 fn shown(user: UserId, kept: &Map<String, Value>) -> Value {

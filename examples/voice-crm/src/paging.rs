@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::problem::Error;
 
@@ -44,14 +44,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Slice {
     }
 }
 
-/// The answer of a list that holds one row more than the page, where there are more. Each row has an `id`.
-pub(crate) fn page(mut rows: Vec<Value>, slice: &Slice) -> Json<Value> {
-    let more = rows.len() > slice.limit;
-    rows.truncate(slice.limit);
-    let cursor = rows.last().filter(|_| more).and_then(|row| row.get("id"));
-    Json(json!({"success": true, "data": rows, "next_cursor": cursor}))
+/// A success.
+#[derive(Debug, Serialize)]
+pub(crate) struct Success<T> {
+    success: bool,
+    data: T,
 }
 
-pub(crate) fn success(row: &Value) -> Json<Value> {
-    Json(json!({"success": true, "data": row}))
+/// A success whose `next_cursor` leads to the page after it; `null` on the last.
+#[derive(Debug, Serialize)]
+pub(crate) struct Page {
+    success: bool,
+    data: Vec<Value>,
+    next_cursor: Option<Value>,
+}
+
+/// The answer of a list that holds one row more than the page, where there are more. Each row has an `id`.
+pub(crate) fn page(mut data: Vec<Value>, slice: &Slice) -> Json<Page> {
+    let more = data.len() > slice.limit;
+    data.truncate(slice.limit);
+    let next_cursor = data.last().filter(|_| more).and_then(|row| row.get("id")).cloned();
+    Json(Page { success: true, data, next_cursor })
+}
+
+pub(crate) fn success(data: Value) -> Json<Success<Value>> {
+    Json(Success { success: true, data })
 }

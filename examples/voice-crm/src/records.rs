@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use crate::Crm;
 use crate::fields::{Deed, Sent, check, complete};
-use crate::paging::{Slice, page, success};
+use crate::paging::{Page, Slice, Success, page, success};
 use crate::problem::Error;
 use crate::reach::Reach;
 use crate::resources::Resource;
 use crate::store::Record;
 
-type Answer = Result<Json<Value>, Error>;
+type Answer = Result<Json<Success<Value>>, Error>;
 type Of = Extension<&'static Resource>;
 
 /// The row of a path, which may name its business too.
@@ -25,7 +25,12 @@ pub(crate) struct Row {
     pub(crate) id: String,
 }
 
-pub(crate) async fn list(State(crm): State<Arc<Crm>>, reach: Reach, Extension(of): Of, slice: Slice) -> Answer {
+pub(crate) async fn list(
+    State(crm): State<Arc<Crm>>,
+    reach: Reach,
+    Extension(of): Of,
+    slice: Slice,
+) -> Result<Json<Page>, Error> {
     let rows = crm.store.list(&reach, of.name, &slice).await?;
     Ok(page(rows.iter().map(|row| shown(of, row)).collect(), &slice))
 }
@@ -35,7 +40,7 @@ pub(crate) async fn create(
     reach: Reach,
     Extension(of): Of,
     Sent(fields): Sent,
-) -> Result<(StatusCode, Json<Value>), Error> {
+) -> Result<(StatusCode, Json<Success<Value>>), Error> {
     check(of.fields, &fields, Deed::Create, "")?;
     let business = reach.only().ok_or_else(|| {
         let detail = format!(
@@ -46,12 +51,12 @@ pub(crate) async fn create(
         Error::field("", detail)
     })?;
     let row = crm.store.create(business, of.name, &fields).await?;
-    Ok((StatusCode::CREATED, success(&shown(of, &row))))
+    Ok((StatusCode::CREATED, success(shown(of, &row))))
 }
 
 pub(crate) async fn show(State(crm): State<Arc<Crm>>, reach: Reach, Extension(of): Of, Path(row): Path<Row>) -> Answer {
     let row = crm.store.show(&reach, of.name, &row.id).await?.ok_or(Error::NotFound)?;
-    Ok(success(&shown(of, &row)))
+    Ok(success(shown(of, &row)))
 }
 
 pub(crate) async fn update(
@@ -63,7 +68,7 @@ pub(crate) async fn update(
 ) -> Answer {
     check(of.fields, &fields, Deed::Change, "")?;
     let row = crm.store.update(&reach, of.name, &row.id, &fields).await?.ok_or(Error::NotFound)?;
-    Ok(success(&shown(of, &row)))
+    Ok(success(shown(of, &row)))
 }
 
 pub(crate) async fn delete(
@@ -72,7 +77,7 @@ pub(crate) async fn delete(
     Extension(of): Of,
     Path(row): Path<Row>,
 ) -> Answer {
-    if crm.store.delete(&reach, of.name, &row.id).await? { Ok(success(&Value::Null)) } else { Err(Error::NotFound) }
+    if crm.store.delete(&reach, of.name, &row.id).await? { Ok(success(Value::Null)) } else { Err(Error::NotFound) }
 }
 
 fn shown(of: &Resource, row: &Record) -> Value {
