@@ -1,4 +1,4 @@
-//! Guards an API from within: a [tower](::tower) layer for axum, hyper and tonic services that asks Portcullis about every request.
+//! Guards an API from within: a [tower] layer for axum, hyper and tonic services that asks Portcullis about every request.
 //!
 //! ```no_run
 //! use std::time::Duration;
