@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use portcullis_core::decision::{Ask, Concerned, Presented, Unmetered, decide};
+use portcullis_core::decision::{Ask, Presented, Unmetered, decide};
 use portcullis_core::keyring::Keyring;
 use portcullis_core::token::{Pepper, TokenPrefix, WellFormed};
 
@@ -66,7 +66,7 @@ fn decisions_of(
         let text = texts.get(n % texts.len()).map_or("", String::as_str);
         let token = WellFormed::parse(text, prefix)
             .map_or(Presented::Malformed, |token| Presented::WellFormed(pepper.digest(&token)));
-        let ask = Ask { token, business: Concerned::None, permission: None, address: None, user_management: false };
+        let ask = Ask::about(token);
         let decision = decide(keyring, &ask, NOW, &mut Unmetered);
         wrong += u64::from(black_box(&decision).is_valid() != valid);
     });

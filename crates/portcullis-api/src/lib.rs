@@ -6,6 +6,7 @@
 pub mod api_key_imports;
 pub mod api_keys;
 pub mod audit_events;
+pub mod authzen;
 pub mod businesses;
 pub mod catalogue;
 pub mod envelope;
@@ -13,6 +14,7 @@ pub mod limits;
 pub mod links;
 pub mod metadata;
 pub mod nodes;
+pub mod oauth;
 pub mod object;
 pub mod operator_keys;
 pub mod policies;

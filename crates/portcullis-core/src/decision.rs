@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use crate::gate::Unruled;
 use crate::id::BusinessId;
 use crate::keyring::{Key, Keyring, Reached};
 use crate::permission::{Permission, PermissionSet};
@@ -16,10 +17,26 @@ pub struct Ask {
     pub token: Presented,
     pub business: Concerned,
     pub permission: Option<Permission>,
+    /// That a gate was asked, and that nothing could grant what none of its rules is about.
+    pub unruled: Option<Unruled>,
     /// Where the request came from, as far as that is known.
     pub address: Option<IpAddr>,
     /// Whether the request is for `/api/v1/user` or below.
     pub user_management: bool,
+}
+
+impl Ask {
+    /// Whether the key is live, and nothing else.
+    pub const fn about(token: Presented) -> Self {
+        Self {
+            token,
+            business: Concerned::None,
+            permission: None,
+            unruled: None,
+            address: None,
+            user_management: false,
+        }
+    }
 }
 
 /// The token that came with the request, after the look at its form.
@@ -122,7 +139,13 @@ fn live(
         (_, Some(place)) if place.disabled => return Err(Denial::BusinessDisabled),
         _ => {}
     }
-    // 8. The permission is granted by the key and by its owner's role, as that role is now.
+    // 8. Some rule of the gate is about the request, where a gate was asked, and the permission is granted by the key and by its owner's role, as that role
+    // is now.
+    match ask.unruled {
+        None => {}
+        Some(Unruled::Path(_)) => return Err(Denial::Path),
+        Some(Unruled::Case(_) | Unruled::NoRule) => return Err(Denial::NoRule),
+    }
     if let Some(permission) = ask.permission {
         let granted = |place: Reached| !place.disabled && place.permissions.contains(permission);
         if !place.map_or_else(|| key.reach().any(granted), granted) {
@@ -194,6 +217,10 @@ pub enum Denial {
     Business,
     BusinessDisabled,
     Permission(Permission),
+    /// No rule of the gate is about this method and path.
+    NoRule,
+    /// The path could be read in more than one way.
+    Path,
     UserManagement,
     Quota,
 }
@@ -214,7 +241,12 @@ impl Denial {
             Self::UserDisabled => Code::UserDisabled,
             Self::RateLimited | Self::Cost | Self::Quota => Code::RateLimited,
             Self::BusinessDisabled => Code::BusinessDisabled,
-            Self::IpAddress | Self::Business | Self::Permission(_) | Self::UserManagement => Code::PermissionDenied,
+            Self::IpAddress
+            | Self::Business
+            | Self::Permission(_)
+            | Self::NoRule
+            | Self::Path
+            | Self::UserManagement => Code::PermissionDenied,
         }
     }
 
@@ -229,6 +261,8 @@ impl Denial {
             Self::Quota => Some("quota"),
             Self::Business => Some("business"),
             Self::Permission(_) => Some("permission"),
+            Self::NoRule => Some("no_rule"),
+            Self::Path => Some("path"),
             Self::UserManagement => Some("user_management"),
             Self::UserDisabled | Self::RateLimited | Self::BusinessDisabled => None,
         }
@@ -244,7 +278,7 @@ impl Denial {
             Self::IpAddress => 5,
             Self::RateLimited | Self::Cost | Self::Quota => 6,
             Self::Business | Self::BusinessDisabled => 7,
-            Self::Permission(_) => 8,
+            Self::Permission(_) | Self::NoRule | Self::Path => 8,
             Self::UserManagement => 9,
         }
     }
@@ -264,6 +298,8 @@ impl Denial {
             Self::Business => "The key does not reach this business.",
             Self::BusinessDisabled => "The business is disabled.",
             Self::Permission(_) => "The key lacks the permission that this request needs.",
+            Self::NoRule => "Nothing is known at this method and path that a key could be let through to.",
+            Self::Path => "The path could be read in more than one way: write it plainly.",
             Self::UserManagement => "The key was not given user management access.",
         }
     }

@@ -72,6 +72,12 @@ macro_rules! typed_id {
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 &self.0
             }
+
+            /// When it was made: a UUIDv7 begins with that (RFC 9562, section 5.7).
+            pub fn made_at(&self) -> Timestamp {
+                let millis = self.0.iter().take(6).fold(0, |sum, byte| sum << 8 | i64::from(*byte));
+                Timestamp::from_millis(millis)
+            }
         }
 
         impl fmt::Display for $name {
@@ -146,6 +152,7 @@ mod tests {
     #[test]
     fn an_id_is_its_prefix_and_26_characters() {
         let id = ApiKeyId::new(Timestamp::from_millis(1_790_000_000_000), &|bytes: &mut [u8]| bytes.fill(0xab));
+        assert_eq!(id.made_at(), Timestamp::from_millis(1_790_000_000_000));
         let text = id.to_string();
         assert_eq!(text.len(), 30);
         assert!(text.starts_with("key_0"), "{text}");

@@ -12,7 +12,7 @@
 //! - [`window`], [`limits`]: how much a key, a business or a user may ask for in a time
 //! - [`audit`]: every event that an edit can leave behind
 //! - [`operator`]: what the platform's own credentials may do
-//! - [`path`]: request paths, made comparable or refused
+//! - [`path`], [`gate`]: request paths, made comparable or refused; what a request needs, by its method and path
 //! - [`id`], [`time`], [`dice`]: names, instants and randomness
 
 pub mod audit;
@@ -20,6 +20,7 @@ pub mod audit_head;
 pub mod change;
 pub mod decision;
 pub mod dice;
+pub mod gate;
 pub mod id;
 pub mod keyring;
 pub mod limits;

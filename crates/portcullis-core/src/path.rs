@@ -14,13 +14,13 @@ pub enum Ambiguous {
     EmptySegment,
     #[error("the path has a `.` or `..` segment")]
     DotSegment,
-    #[error("the path has an encoded separator, a backslash, a `;`, a control character or a broken escape")]
+    #[error("the path has an encoded separator, a backslash, a `;`, a `#`, a control character or a broken escape")]
     Character,
 }
 
 /// The path without its query, percent-decoded once.
 pub fn normalise(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
-    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split('?').next().unwrap_or_default();
     let decoded = decode(path)?;
     let inner = decoded.strip_prefix('/').ok_or(Ambiguous::Relative)?;
     let mut segments = inner.split('/').peekable();
@@ -42,7 +42,8 @@ pub fn is_at_or_below(path: &str, root: &str) -> bool {
 }
 
 fn decode(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
-    let plain = |byte: u8| !byte.is_ascii_control() && byte != b'\\' && byte != b';';
+    // A fragment is nothing that a client sends: some servers cut it off, and others take it for a part of the path.
+    let plain = |byte: u8| !byte.is_ascii_control() && !matches!(byte, b'\\' | b';' | b'#');
     if !path.bytes().all(plain) {
         return Err(Ambiguous::Character);
     }
@@ -60,7 +61,7 @@ fn decode(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
         let (high, low) = (nibble().ok_or(Ambiguous::Character)?, nibble().ok_or(Ambiguous::Character)?);
         let value = u8::try_from(high * 16 + low).map_err(|_| Ambiguous::Character)?;
         // A second round of decoding, or a separator that one reader sees and another does not, would change the meaning.
-        if !plain(value) || matches!(value, b'/' | b'%' | b'?' | b'#') {
+        if !plain(value) || matches!(value, b'/' | b'%' | b'?') {
             return Err(Ambiguous::Character);
         }
         bytes.push(value);
@@ -105,6 +106,8 @@ mod tests {
             "/api/%zz",
             "/api/%ff",
             "/api/%0a",
+            "/api#/v1",
+            "/api/%23",
         ] {
             assert!(normalise(path).is_err(), "{path}");
         }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use portcullis_core::change::{ApiKeyState, Change};
 use portcullis_core::decision::{Ask, Concerned, Presented, decide};
+use portcullis_core::gate::Unruled;
 use portcullis_core::permission::Action;
 use portcullis_core::role::BuiltIn;
 use portcullis_core::scope::BusinessScope;
@@ -55,6 +56,7 @@ struct Question {
     name: Option<&'static str>,
     from_ten: Option<bool>,
     user_management: bool,
+    unruled: bool,
     room: Room,
 }
 
@@ -109,14 +111,16 @@ fn question() -> impl Strategy<Value = Question> {
         prop::option::of(prop::sample::select(&NAMES[..])),
         prop::option::weighted(0.8, any::<bool>()),
         prop::bool::weighted(0.3),
+        prop::bool::weighted(0.1),
         prop_oneof![8 => Just(Room::Free), 1 => Just(Room::Full), 1 => Just(Room::Spent)],
     )
-        .prop_map(|(key, business, name, from_ten, user_management, room)| Question {
+        .prop_map(|(key, business, name, from_ten, user_management, unruled, room)| Question {
             key,
             business,
             name,
             from_ten,
             user_management,
+            unruled,
             room,
         })
 }
@@ -167,6 +171,9 @@ impl World {
             if self.disabled_businesses.contains(&business) {
                 return none("BUSINESS_DISABLED");
             }
+        }
+        if question.unruled {
+            return none("no_rule");
         }
         let open: BTreeMap<u8, Names> = (0..BUSINESSES)
             .filter(|business| question.business.is_none_or(|named| named == *business))
@@ -226,6 +233,7 @@ impl Question {
             token: self.key.map_or(Presented::Malformed, |n| Presented::WellFormed(digest(n))),
             business: self.business.map_or(Concerned::None, |n| Concerned::One(business(n))),
             permission: self.name.map(permission),
+            unruled: self.unruled.then_some(Unruled::NoRule),
             address: self.from_ten.map(address),
             user_management: self.user_management,
         }

@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 
 use portcullis_core::decision::{Ask, Concerned, Presented, Unmetered, decide};
+use portcullis_core::gate::Unruled;
 use portcullis_core::id::FamilyId;
 use portcullis_core::keyring::{Keyring, TOMBSTONE_DAYS};
 use portcullis_core::limits::{Limits, Rate, Subject};
+use portcullis_core::path::Ambiguous;
 use portcullis_core::permission::{Grant, PermissionSet};
 use portcullis_core::role::BuiltIn;
 use portcullis_core::scope::BusinessScope;
@@ -42,6 +44,7 @@ fn the_first_rule_that_fails_is_the_answer() {
         token: Presented::Malformed,
         business: Concerned::One(business(1)),
         permission: Some(permission("calls:write")),
+        unruled: Some(Unruled::NoRule),
         address: Some(address("11.0.0.1")),
         user_management: true,
     };
@@ -70,6 +73,10 @@ fn the_first_rule_that_fails_is_the_answer() {
     change(&mut world, [key_set(key.clone())]);
     assert_eq!(told(&world, &wanted, Room::Free), ("BUSINESS_DISABLED", 1));
     change(&mut world, [business_set(1, false)]);
+    assert_eq!(told(&world, &wanted, Room::Free), ("no_rule", 1));
+    let wanted = Ask { unruled: Some(Unruled::Path(Ambiguous::DotSegment)), ..wanted };
+    assert_eq!(told(&world, &wanted, Room::Free), ("path", 1));
+    let wanted = Ask { unruled: None, ..wanted };
     assert_eq!(told(&world, &wanted, Room::Free), ("permission", 1), "neither key nor role");
     key.permissions = Some(list(&["calls:write"]));
     change(&mut world, [key_set(key.clone())]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_core::change::{
     ApiKeyEnd, ApiKeyState, BusinessState, Change, LimitsState, MemberPlace, MemberState, RoleState, UserState,
 };
-use portcullis_core::decision::{Ask, Concerned, Decision, Denial, Meter, Presented, Unmetered, decide};
+use portcullis_core::decision::{Ask, Decision, Denial, Meter, Presented, Unmetered, decide};
 use portcullis_core::id::{ApiKeyId, BusinessId, FamilyId, RoleId, UserId};
 use portcullis_core::keyring::{Key, Keyring};
 use portcullis_core::limits::{Limits, Subject};
@@ -136,13 +136,7 @@ pub(crate) fn small() -> Keyring {
 
 /// A question about key `n` and nothing else.
 pub(crate) const fn ask(n: u8) -> Ask {
-    Ask {
-        token: Presented::WellFormed(digest(n)),
-        business: Concerned::None,
-        permission: None,
-        address: None,
-        user_management: false,
-    }
+    Ask::about(Presented::WellFormed(digest(n)))
 }
 
 /// The answer in the words of the wire, where the limits have room.

@@ -6,6 +6,7 @@ mod announced;
 mod business;
 pub(crate) mod cookie;
 mod knock;
+mod oauth;
 mod origin;
 
 use std::marker::PhantomData;
@@ -15,7 +16,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use http::HeaderName;
 use http::request::Parts;
 use portcullis_core::audit::Actor;
-use portcullis_core::decision::{Ask, Concerned, Decision, Denial, Presented};
+use portcullis_core::decision::{Ask, Decision, Denial, Presented};
 use portcullis_core::id::{ApiKeyId, OperatorKeyId, SessionId, UserId};
 use portcullis_core::operator::{OperatorGrant, OperatorGrants};
 use portcullis_core::scope::{Account, Caller, Peers, Platform};
@@ -28,13 +29,14 @@ use crate::metrics::Surface;
 use crate::verify::credentials::{self, Ambiguous, Sent};
 use crate::verify::limiter::Charge;
 use crate::verify::{self, NoDecision, Question};
-pub(crate) use announced::Announced;
+pub(crate) use announced::{Announced, limits};
 pub(crate) use business::{
     AMember, LooksAfterAll, LooksAfterApiKeys, LooksAfterAudit, LooksAfterMembers, LooksAfterMembersOrSelf,
     LooksAfterRoles, Needs, OfBusiness, Platformer, Proprietor,
 };
 pub(crate) use knock::Knock;
-pub(crate) use origin::{From, check_not_from_elsewhere, check_same_site, origin};
+pub(crate) use oauth::OAuthClient;
+pub(crate) use origin::{Client, From, check_not_from_elsewhere, check_same_site, origin};
 
 /// What a page of the dashboard says when it asks without anybody's doing.
 const BY_ITSELF: HeaderName = HeaderName::from_static("x-portcullis-by-itself");
@@ -258,13 +260,7 @@ async fn own_account<G: Needed>(app: &App, parts: &Parts) -> Result<OfAccount<G>
 
 /// What is asked about a request to Portcullis itself.
 pub(crate) fn own_ask(token: Presented, parts: &Parts) -> Ask {
-    Ask {
-        token,
-        business: Concerned::None,
-        permission: None,
-        address: origin(&parts.extensions).address,
-        user_management: false,
-    }
+    Ask { address: origin(&parts.extensions).address, ..Ask::about(token) }
 }
 
 /// Decides about a request to Portcullis itself: what `of` finds in the decision, if the request may pass.
@@ -276,7 +272,7 @@ pub(crate) async fn passed<T>(
 ) -> Result<T, Error> {
     let question = Question { ask: *ask, surface: Surface::Own, charge: Charge::Cost(1), from_primary: false };
     verify::check(app, &question, |decided| {
-        Announced::note(parts, app.config.rate_limit_headers, decided);
+        Announced::put(parts, limits(app, decided));
         match decided.decision.denial {
             Some(denial) => Err(Error::denied(denial)),
             None => of(decided.decision).ok_or(Error::denied(Denial::Unknown)),

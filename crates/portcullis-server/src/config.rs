@@ -2,19 +2,22 @@
 //!
 //! A setting comes from the file, and from the environment under `PORTCULLIS_` and its name in capitals, which wins.
 
+mod gates;
 mod nodes;
 #[cfg(test)]
 mod tests;
 mod written;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use portcullis_core::limits::{MOST_IN_A_WINDOW, Rate};
 use portcullis_core::permission::{Action, Catalogue, NotACatalogue, Resource};
 use portcullis_core::token::{NotAPrefix, TokenPrefix};
 use serde::Deserialize;
 
+pub use gates::{Gate, Upstream};
 pub(crate) use nodes::password_in;
 pub use nodes::{Cluster, Database, OnLeaseLoss, Redis, SecretUrl};
 use written::{OTHERS, SETTINGS, Written};
@@ -47,6 +50,11 @@ pub struct Config {
     pub cluster: Cluster,
     /// Where several nodes keep the windows of limits that they share.
     pub redis: Option<Redis>,
+    pub gates: Vec<Gate>,
+    /// Who is believed about the requests of others.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where Envoy asks by gRPC.
+    pub grpc_listen: Option<SocketAddr>,
     /// Variables that look like settings and are none: a misspelt setting must not go unseen.
     pub unheeded: Vec<String>,
 }
@@ -131,6 +139,8 @@ pub enum ConfigError {
     Range { name: &'static str, value: u64, least: u64, most: u64 },
     #[error("`{name}`: {why}")]
     Unusable { name: &'static str, why: String },
+    #[error("`gate.{gate}`: {why}")]
+    Gate { gate: String, why: String },
     #[error("`{name}` is `http://` or `https://`, a host, and perhaps a port: no path, no query")]
     Url { name: &'static str },
 }
@@ -173,12 +183,29 @@ impl Config {
     }
 }
 
+impl Config {
+    /// The gate of this name.
+    pub fn gate(&self, name: &str) -> Option<&Gate> {
+        self.gates.iter().find(|gate| gate.rules.name == name)
+    }
+
+    /// Whether what this address tells of the requests of others is believed.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|net| net.contains(&address))
+    }
+}
+
 impl TryFrom<Written> for Config {
     type Error = ConfigError;
 
     fn try_from(mut written: Written) -> Result<Self, ConfigError> {
         let database = nodes::database(&mut written)?;
+        let catalogue = catalogue(written.catalogue.take())?;
         Ok(Self {
+            gates: gates::gates(std::mem::take(&mut written.gate), &catalogue)?,
+            trusted_proxies: gates::trusted_proxies(&written.trusted_proxies)?,
+            grpc_listen: written.grpc_listen,
             database,
             cluster: nodes::cluster(&mut written)?,
             redis: nodes::redis(&mut written)?,
@@ -186,7 +213,7 @@ impl TryFrom<Written> for Config {
             pepper_file: written.pepper_file.unwrap_or_else(|| written.data.join("pepper")),
             data: written.data,
             token_prefix: TokenPrefix::for_api_keys(&written.token_prefix)?,
-            catalogue: catalogue(written.catalogue)?,
+            catalogue,
             rotation_due_days: narrow(within("rotation_due_days", written.rotation_due_days.into(), 1, 36_500)?),
             sessions: Sessions {
                 idle_minutes: narrow(within("session_idle_minutes", written.session_idle_minutes.into(), 1, 525_600)?),

@@ -143,17 +143,22 @@ impl Error {
         HeaderValue::from_str(&text).ok()
     }
 
-    /// The whole answer. What went wrong inside goes to the log and nowhere else.
-    pub(crate) fn render(&self, request: RequestId) -> Response {
-        if let Self::Internal(cause) | Self::Unavailable(cause) | Self::Again(cause) = self {
-            tracing::error!(request_id = %request, code = self.code(), cause, "a request failed");
-        }
+    /// The body of an answer.
+    pub(crate) fn problem(&self, request: RequestId) -> Problem {
         let mut problem = Problem::new(self.status().as_u16(), self.code(), &self.to_string(), request.to_string());
         problem.reason = self.reason().map(str::to_owned);
         if let Self::Validation(errors) = self {
             problem.errors.clone_from(errors);
         }
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        problem
+    }
+
+    /// The whole answer. What went wrong inside goes to the log and nowhere else.
+    pub(crate) fn render(&self, request: RequestId) -> Response {
+        if let Self::Internal(cause) | Self::Unavailable(cause) | Self::Again(cause) = self {
+            tracing::error!(request_id = %request, code = self.code(), cause, "a request failed");
+        }
+        let body = serde_json::to_vec(&self.problem(request)).unwrap_or_default();
         let mut response = (self.status(), [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
         if let Some(challenge) = self.challenge() {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);

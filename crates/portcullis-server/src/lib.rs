@@ -2,7 +2,7 @@
 //!
 //! Two ways lead through it, and every file is on one of them:
 //!
-//! - **A decision**: [`routes`] → [`api`] → [`verify`] → `portcullis_core::decision` on the memory that [`cluster`] keeps.
+//! - **A decision**: [`routes`] → [`api`] or [`gateway`] → [`verify`] → `portcullis_core::decision` on the memory that [`cluster`] keeps.
 //!   No lock is held across an await, and no database is asked.
 //! - **An edit**: [`routes`] → [`api`] → [`manage`] → [`store`], in one transaction with its audit event and its numbered
 //!   change → [`cluster`] follows the log → the answer.
@@ -19,6 +19,7 @@ pub mod config;
 mod dashboard;
 mod error;
 mod file;
+mod gateway;
 mod jobs;
 mod manage;
 mod metrics;
@@ -34,6 +35,6 @@ mod verify;
 pub use app::{App, StartError};
 pub use manage::{audit, setup, transfer};
 pub use routes::openapi;
-pub use running::{Bound, bind};
+pub use running::{BindError, Bound, bind};
 pub use secrets::PepperError;
 pub use store::{OpenError, StoreError, migrate};

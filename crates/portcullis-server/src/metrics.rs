@@ -24,15 +24,28 @@ pub(crate) enum Surface {
     Verify,
     /// Portcullis's own API, guarded like any other.
     Own,
+    /// `/auth/{gate}`, as gateways ask.
+    ForwardAuth,
+    /// Envoy's `ext_authz` by gRPC.
+    Envoy,
+    /// `/oauth2/introspect`.
+    Introspection,
+    /// `/access/v1/evaluation` and `/evaluations`.
+    AuthZen,
 }
 
 impl Surface {
-    const ALL: [Self; 2] = [Self::Verify, Self::Own];
+    const ALL: [Self; 6] =
+        [Self::Verify, Self::Own, Self::ForwardAuth, Self::Envoy, Self::Introspection, Self::AuthZen];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Verify => "verify",
             Self::Own => "own",
+            Self::ForwardAuth => "forward_auth",
+            Self::Envoy => "envoy",
+            Self::Introspection => "introspection",
+            Self::AuthZen => "authzen",
         }
     }
 }
@@ -68,17 +81,22 @@ struct BuildLabels {
 pub(crate) enum Part {
     Verify,
     WhoAmI,
+    ForwardAuth,
+    /// What standards ask: introspection, AuthZEN.
+    Standards,
     Manage,
     Other,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Verify, Self::WhoAmI, Self::Manage, Self::Other];
+    const ALL: [Self; 6] = [Self::Verify, Self::WhoAmI, Self::ForwardAuth, Self::Standards, Self::Manage, Self::Other];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Verify => "verify",
             Self::WhoAmI => "whoami",
+            Self::ForwardAuth => "forward_auth",
+            Self::Standards => "standards",
             Self::Manage => "manage",
             Self::Other => "other",
         }
@@ -89,6 +107,8 @@ impl Part {
             Some(path) if path.starts_with("verify") => Self::Verify,
             Some("whoami") => Self::WhoAmI,
             Some(_) => Self::Manage,
+            None if path.starts_with("/auth/") => Self::ForwardAuth,
+            None if path.starts_with("/oauth2/") || path.starts_with("/access/") => Self::Standards,
             None => Self::Other,
         }
     }

@@ -10,17 +10,18 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get, post};
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use portcullis_core::id::RequestId;
 
 use crate::api::{health, problems};
 use crate::app::App;
-use crate::caller::{Announced, Knock};
+use crate::caller::{Announced, Client, Knock};
 use crate::clock::Stopwatch;
 use crate::dashboard;
 use crate::error::{Error, Finished, Pending};
+use crate::gateway::{authzen, forward_auth, introspection};
 use crate::manage::receipts;
 use crate::metrics::Part;
 use crate::reference;
@@ -33,6 +34,17 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     api.merge(reference::routes(document))
         .merge(pages::pages(&app))
         .route("/problems/{code}", get(problems::show))
+        .route("/auth/{gate}", any(forward_auth::forwarded))
+        .route("/auth/{gate}/nginx", any(forward_auth::nginx))
+        .route("/auth/{gate}/envoy", any(forward_auth::envoy))
+        .route("/auth/{gate}/envoy/", any(forward_auth::envoy))
+        .route("/auth/{gate}/envoy/{*target}", any(forward_auth::envoy))
+        .route("/oauth2/introspect", post(introspection::introspect))
+        .route("/oauth2/revoke", post(introspection::revoke))
+        .route("/.well-known/oauth-authorization-server", get(introspection::metadata))
+        .route("/access/v1/evaluation", post(authzen::evaluation))
+        .route("/access/v1/evaluations", post(authzen::evaluations))
+        .route("/.well-known/authzen-configuration", get(authzen::metadata))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -52,8 +64,10 @@ pub fn openapi() -> String {
 async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = app.request_ids.next(app.clock.now());
     request.extensions_mut().insert(id);
+    Client::on(&app.config, &mut request);
     let (stopwatch, part) = (Stopwatch::begin(), Part::of(request.uri().path()));
     let announced = Announced::on(request.extensions_mut());
+    let theirs = request.headers().get(X_REQUEST_ID).filter(|_| request.uri().path().starts_with("/access/")).cloned();
     let knock = leaves_a_trace(request.uri().path()).then(|| Knock::on(&mut request));
     // A bug in one request must not take the connection, or another request, with it.
     let answering = AssertUnwindSafe(receipts::noting(next.run(request))).catch_unwind();
@@ -68,9 +82,8 @@ async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
     }
     let mut response = finished(answered, id);
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-        headers.insert(X_REQUEST_ID, value);
-    }
+    // AuthZEN has whoever asks give requests their numbers, and hear them again.
+    headers.extend(theirs.or_else(|| HeaderValue::from_str(&id.to_string()).ok()).map(|value| (X_REQUEST_ID, value)));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     announced.put_into(headers);
     app.metrics.answered(part, stopwatch.elapsed());
@@ -82,12 +95,14 @@ fn too_long() -> Response {
 }
 
 /// Whether a refusal at a path is written to the audit log: at the management API, and at pages. What a key may ask about itself is
-/// no management, and what an open page asks by itself is nobody's doing.
+/// no management, what an open page asks by itself is nobody's doing, and what a gateway asks is about another API.
 fn leaves_a_trace(path: &str) -> bool {
     let about_itself = ["/verify", "/whoami", "/catalogue"];
     match path.strip_prefix("/api/v1") {
         Some(path) => !about_itself.iter().any(|own| path.starts_with(own)),
-        None => path != "/changes",
+        None => {
+            path != "/changes" && !["/auth/", "/oauth2/introspect", "/access/"].iter().any(|own| path.starts_with(own))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::App;
+use crate::gateway::envoy;
 use crate::routes;
 use crate::serve::{ConnectionLimits, serve};
 
@@ -21,14 +22,36 @@ pub struct Bound {
     app: Arc<App>,
     listener: TcpListener,
     pub address: SocketAddr,
+    grpc: Option<TcpListener>,
+    /// Where Envoy asks by gRPC.
+    pub grpc_address: Option<SocketAddr>,
 }
 
-/// Takes the address of the configuration.
-pub async fn bind(app: Arc<App>) -> io::Result<Bound> {
-    let listener = TcpListener::bind(app.config.listen).await?;
-    let address = listener.local_addr()?;
+/// Why an address of the configuration cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} (`{setting}`): {cause}")]
+pub struct BindError {
+    pub setting: &'static str,
+    pub address: SocketAddr,
+    pub cause: io::Error,
+}
+
+/// Takes the addresses of the configuration.
+pub async fn bind(app: Arc<App>) -> Result<Bound, BindError> {
+    let (listener, address) = listen("listen", app.config.listen).await?;
     app.listens_at(address);
-    Ok(Bound { app, listener, address })
+    let (grpc, grpc_address) = match app.config.grpc_listen {
+        Some(wanted) => listen("grpc_listen", wanted).await.map(|(listener, at)| (Some(listener), Some(at)))?,
+        None => (None, None),
+    };
+    Ok(Bound { app, listener, address, grpc, grpc_address })
+}
+
+async fn listen(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
+    let failed = |cause| BindError { setting, address, cause };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 impl Bound {
@@ -53,8 +76,14 @@ impl Bound {
                 for_stop.stop_being_ready();
             }
         });
+        let asked = self.grpc.map(|listener| tokio::spawn(envoy::serve(Arc::clone(&self.app), listener, stop.clone())));
         let served = serve(self.listener, router, limits, request_ids, stop).await;
         not_ready.abort();
+        if let Some(mut asked) = asked
+            && tokio::time::timeout(Duration::from_secs(bounds.drain_timeout_seconds), &mut asked).await.is_err()
+        {
+            asked.abort();
+        }
         self.app.close().await;
         served
     }

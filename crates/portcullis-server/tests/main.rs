@@ -7,6 +7,7 @@ mod cluster;
 mod credentials;
 mod dashboard;
 mod families;
+mod gateway;
 mod hostile;
 mod lifecycle;
 mod metrics;

@@ -6,6 +6,7 @@ mod businesses;
 mod client;
 mod copy;
 mod failure;
+mod gate;
 mod init;
 mod keys;
 mod limits;
@@ -67,6 +68,11 @@ enum Command {
         ask: Ask,
         #[command(flatten)]
         args: verify::Args,
+    },
+    /// Check the gates of a configuration file
+    Gate {
+        #[command(subcommand)]
+        command: gate::Command,
     },
     /// Make, list, show, disable and enable users
     Users {
@@ -131,6 +137,7 @@ async fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args).await,
         Command::Keys { ask, command } => keys::run(&ask, command).await,
         Command::Verify { ask, args } => verify::run(&ask, args).await,
+        Command::Gate { command } => gate::run(command),
         Command::Users { ask, command } => users::run(&ask, command).await,
         Command::Businesses { ask, command } => businesses::run(&ask, command).await,
         Command::Limits { ask, command } => limits::run(&ask, command).await,

@@ -22,6 +22,9 @@ use crate::running::{self, Place};
   portcullis quickstart
   portcullis quickstart --data /tmp/try --listen 127.0.0.1:0 --json")]
 pub(crate) struct Args {
+    /// The configuration file; portcullis.example.toml explains every setting
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The directory of the database and the pepper; made where it is missing
     #[arg(long, value_name = "DIR", default_value = "portcullis-data")]
     data: PathBuf,
@@ -50,7 +53,7 @@ struct Printed<'a> {
 const EMAIL: &str = "owner@example.com";
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let config = running::configure(&Place::of(&args.data), args.listen)?;
+    let config = running::configure(&Place { config: args.config.clone(), ..Place::of(&args.data) }, args.listen)?;
     running::start_log(&config)?;
     let app = running::open(config).await?;
     // Where the address cannot be had, nothing is made: tokens that were never shown would be lost.

@@ -103,9 +103,9 @@ pub(crate) async fn open(config: Config) -> Result<Arc<App>, Failure> {
 
 /// Takes the address.
 pub(crate) async fn bind(app: &Arc<App>) -> Result<Bound, Failure> {
-    let listen = app.config().listen;
     portcullis_server::bind(Arc::clone(app)).await.map_err(|error| {
-        Failure::new(FAILED, format!("cannot listen on {listen}: {error}; choose another address with --listen"))
+        let hint = if error.setting == "listen" { "; choose another address with --listen" } else { "" };
+        Failure::new(FAILED, format!("{error}{hint}"))
     })
 }
 
@@ -125,6 +125,9 @@ pub(crate) async fn run(bound: Bound) -> Result<(), Failure> {
         stop.send_replace(true);
     });
     tracing::info!(%address, "listening");
+    if let Some(address) = bound.grpc_address {
+        tracing::info!(%address, "Envoy may ask by gRPC");
+    }
     bound.run(told).await.map_err(failed)?;
     tracing::info!("stopped");
     Ok(())

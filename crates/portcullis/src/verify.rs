@@ -20,6 +20,7 @@ use crate::output::{self, or_dash};
 #[command(after_help = "Examples:
   printenv KEY | portcullis verify --permission contacts:read
   portcullis verify --token-file ./key --permission calls --method POST --business biz_…
+  portcullis verify --token-file ./key --gate crm --method GET --path /api/contacts
   portcullis verify --token-file ./key --permission contacts:write --explain")]
 pub(crate) struct Args {
     /// The file that holds the token
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// Where the request came from
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<String>,
+    /// A gate of the server's configuration, which says what --method and --path need
+    #[arg(long, value_name = "NAME", requires_all = ["method", "path"], conflicts_with = "permission")]
+    gate: Option<String>,
     /// The request's method
     #[arg(long)]
     method: Option<String>,
@@ -58,7 +62,7 @@ pub(crate) async fn run(ask: &Ask, args: Args) -> Result<(), Failure> {
         permission: args.permission,
         business_id: args.business,
         ip_address: args.ip,
-        gate: None,
+        gate: args.gate,
         method: args.method,
         path: args.path,
         cost: args.cost,

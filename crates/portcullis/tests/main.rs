@@ -7,6 +7,7 @@ mod contract;
 mod dashboard;
 mod databases;
 mod faults;
+mod gate;
 mod init;
 mod quickstart;
 mod secrets;

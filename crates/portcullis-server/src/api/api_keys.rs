@@ -12,10 +12,11 @@ use portcullis_api::metadata::Metadata;
 use portcullis_core::scope;
 use portcullis_core::time::Timestamp;
 
-use super::body::{self, JsonBody, KnownQuery, LargeJsonBody, OptionalJsonBody};
+use super::body::{JsonBody, KnownQuery, LargeJsonBody, OptionalJsonBody};
 use super::idempotency::IdempotencyKey;
 use super::{Answer, Created, ListAnswer, created, page, path_id_of, success};
 use crate::app::App;
+use crate::body::parse;
 use crate::caller::{From, KeysRead, KeysWrite, LooksAfterApiKeys, OfAccount, OfBusiness, Operator};
 use crate::error::Error;
 use crate::manage::api_keys;
@@ -56,7 +57,7 @@ pub(crate) async fn import(
     LargeJsonBody(wanted, ..): LargeJsonBody<ImportLines, ImportApiKeys>,
 ) -> Answer<Vec<ImportedApiKey>> {
     let account = by.account(path_id_of(&path, "user_id")?)?;
-    let lines = wanted.keys.iter().map(|line| body::parse(line.get().as_bytes())).collect();
+    let lines = wanted.keys.iter().map(|line| parse(line.get().as_bytes())).collect();
     let results = api_keys::import(&app, &by.caller, &account, origin, lines).await?;
     let mut answers = Vec::with_capacity(results.len());
     for result in results {

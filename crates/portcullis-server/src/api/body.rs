@@ -4,13 +4,11 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use http::HeaderMap;
 use http::request::Parts;
-use portcullis_api::object::Object;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
-use crate::body::{is_of_type, read};
+use crate::body::{JSON, is_of_type, json, parse, read};
 use crate::error::Error;
 
 /// A JSON body that has to be there.
@@ -54,7 +52,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for OptionalJsonBody<T
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
-        if !is_json(&parts.headers) {
+        if !is_of_type(&parts.headers, JSON) {
             return Err(Error::UnsupportedMediaType);
         }
         parse(&bytes).map(Self)
@@ -68,41 +66,6 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for KnownQuery<T> {
         let query = Query::try_from_uri(&parts.uri).map_err(|error| Error::Invalid(sentence(&error.to_string())))?;
         Ok(Self(query.0))
     }
-}
-
-/// A JSON body of at most so many bytes.
-async fn json<T: DeserializeOwned>(request: Request, app: &App, most: usize) -> Result<T, Error> {
-    let (parts, body) = request.into_parts();
-    if !is_json(&parts.headers) {
-        return Err(Error::UnsupportedMediaType);
-    }
-    parse(&read(app, body, most).await?)
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    is_of_type(headers, "application/json")
-}
-
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    if bytes.is_empty() {
-        return Err(Error::Invalid("The body is empty; send a JSON object.".to_owned()));
-    }
-    let Object(read) = serde_json::from_slice(bytes).map_err(|error| Error::Invalid(without_values(&error)))?;
-    Ok(read)
-}
-
-/// What was wrong and where, as the parser has it, but not what was sent: it might be a token.
-fn without_values(error: &serde_json::Error) -> String {
-    let place = format!("line {}, column {}", error.line(), error.column());
-    let text = error.to_string();
-    let what = text.split(" at line ").next().unwrap_or_default();
-    let shown = if what.starts_with("invalid type: string") || what.starts_with("invalid value: string") {
-        let expected = what.rsplit_once(", expected ").map_or("something else", |(_, expected)| expected);
-        format!("a string where the contract has {expected}")
-    } else {
-        what.to_owned()
-    };
-    format!("The body is not what is expected here: {shown} ({place}).")
 }
 
 fn sentence(text: &str) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use portcullis_api::envelope::Success;
 use portcullis_api::problem::FieldError;
-use portcullis_api::verify::{Businesses, Consistency, Decision, RateLimit, Verify, VerifyBatch};
+use portcullis_api::verify::{Consistency, Decision, Verify, VerifyBatch};
 use portcullis_core::decision::{self, Ask, Concerned, Presented};
 use portcullis_core::limits::MOST_COST;
 use portcullis_core::path;
@@ -19,13 +19,12 @@ use crate::app::App;
 use crate::caller::{KeysVerify, Operator, unavailable};
 use crate::error::Error;
 use crate::metrics::Surface;
+use crate::verify::gates::{self, Ruled};
 use crate::verify::limiter::Charge;
 use crate::verify::{self, Decided, Question};
 
 /// The most questions of one batch.
 const MOST: usize = 100;
-/// A path below this is about the key's owner, and needs user management.
-const OWN_ACCOUNT: &str = "/api/v1/user";
 
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
@@ -81,12 +80,32 @@ async fn answer(
 fn read(app: &App, question: &Verify, at: &str, errors: &mut Vec<FieldError>) -> Question {
     let mut wrong =
         |member: &str, detail: String| errors.push(FieldError { pointer: format!("{at}/{member}"), detail });
-    if let Some(gate) = &question.gate {
-        wrong("gate", format!("the configuration has no gate `{}`", gate.escape_debug()));
+    let address = question.ip_address.as_deref().and_then(|text| {
+        let address: Option<IpAddr> = text.parse().ok();
+        if address.is_none() {
+            wrong("ip_address", "must be an IPv4 or IPv6 address".to_owned());
+        }
+        address
+    });
+    let cost = question.cost.map_or(Some(1), |cost| u32::try_from(cost).ok().filter(|&cost| cost <= MOST_COST));
+    if cost.is_none() {
+        wrong("cost", format!("must be from 0 to {MOST_COST}: 0 asks without charging"));
     }
-    let method = question.method.as_deref();
+    // To explain is to ask without charging.
+    let charge = cost.filter(|&cost| cost > 0 && !question.explain).map_or(Charge::Nothing, Charge::Cost);
+    let token: Presented = verify::present(app, question.token.expose());
+    let ask = match &question.gate {
+        Some(gate) => by_gate(app, question, gate, token, &mut wrong),
+        None => in_words(app, question, token, &mut wrong),
+    };
+    let from_primary = question.consistency == Consistency::Primary;
+    Question { ask: Ask { address, ..ask }, surface: Surface::Verify, charge, from_primary }
+}
+
+/// What the members of the question themselves ask for.
+fn in_words(app: &App, question: &Verify, token: Presented, wrong: &mut impl FnMut(&str, String)) -> Ask {
     let permission = question.permission.as_deref().and_then(|text| {
-        let name = match (text.contains(':'), method) {
+        let name = match (text.contains(':'), question.method.as_deref()) {
             (false, Some(method)) => Cow::Owned(format!("{text}:{}", Action::of_method(method).name())),
             _ => Cow::Borrowed(text),
         };
@@ -99,34 +118,43 @@ fn read(app: &App, question: &Verify, at: &str, errors: &mut Vec<FieldError>) ->
         }
         known
     });
-    let address = question.ip_address.as_deref().and_then(|text| {
-        let address: Option<IpAddr> = text.parse().ok();
-        if address.is_none() {
-            wrong("ip_address", "must be an IPv4 or IPv6 address".to_owned());
-        }
-        address
-    });
     let user_management = question.path.as_deref().is_some_and(|text| match path::normalise(text) {
-        Ok(path) => path::is_at_or_below(&path, OWN_ACCOUNT),
+        Ok(path) => gates::is_own_account(&path),
         Err(ambiguous) => {
             wrong("path", ambiguous.to_string());
             true
         }
     });
-    let business = question
-        .business_id
-        .as_deref()
-        .map_or(Concerned::None, |text| text.parse().map_or(Concerned::Nonexistent, Concerned::One));
-    let cost = question.cost.map_or(Some(1), |cost| u32::try_from(cost).ok().filter(|&cost| cost <= MOST_COST));
-    if cost.is_none() {
-        wrong("cost", format!("must be from 0 to {MOST_COST}: 0 asks without charging"));
+    let business = question.business_id.as_deref().map_or(Concerned::None, gates::concerned);
+    Ask { business, permission, user_management, ..Ask::about(token) }
+}
+
+/// What the rules of a gate ask for. The business is named beside them only where the rule takes it from a header.
+fn by_gate(app: &App, question: &Verify, name: &str, token: Presented, wrong: &mut impl FnMut(&str, String)) -> Ask {
+    let gate = app.config.gate(name);
+    if gate.is_none() {
+        wrong("gate", format!("the configuration has no gate `{}`", name.escape_debug()));
     }
-    // To explain is to ask without charging.
-    let charge = cost.filter(|&cost| cost > 0 && !question.explain).map_or(Charge::Nothing, Charge::Cost);
-    let token: Presented = verify::present(app, question.token.expose());
-    let ask = Ask { token, business, permission, address, user_management };
-    let from_primary = question.consistency == Consistency::Primary;
-    Question { ask, surface: Surface::Verify, charge, from_primary }
+    if question.permission.is_some() {
+        wrong("permission", "must be left out: the rules of the gate say what is needed".to_owned());
+    }
+    for (member, text) in [("method", &question.method), ("path", &question.path)] {
+        if text.is_none() {
+            wrong(member, "must be there, for the rules of the gate go by it".to_owned());
+        }
+    }
+    let (Some(gate), Some(method), Some(target)) = (gate, &question.method, &question.path) else {
+        return Ask::about(token);
+    };
+    let ruled = Ruled::of(&gate.rules, method, target.as_bytes());
+    match (ruled.business_header(), &question.business_id) {
+        (Some(header), None) => wrong("business_id", format!("must be what the request's header `{header}` says")),
+        (None, Some(_)) => {
+            wrong("business_id", "must be left out: the rule takes no business from a header".to_owned())
+        }
+        _ => {}
+    }
+    ruled.ask(token, None, question.business_id.as_deref())
 }
 
 fn wire<'a>(catalogue: &'a Catalogue, decided: &Decided<'a>) -> Decision<'a> {
@@ -143,18 +171,12 @@ fn wire<'a>(catalogue: &'a Catalogue, decided: &Decided<'a>) -> Decision<'a> {
         name: key.map(|key| key.name().into()),
         environment: key.map(|key| key.environment()),
         business_id: decision.business(),
-        businesses: if reach.everywhere { Businesses::ALL } else { Businesses::These(reach.businesses) },
         permissions: catalogue.names(reach.permissions).map(Cow::Borrowed).collect(),
+        businesses: verify::businesses(reach),
         user_management: key.map(|key| key.user_management()),
         expires_at: key.and_then(|key| key.expires_at()).map(Into::into),
         metadata: key.and_then(|key| serde_json::from_str(key.metadata().unwrap_or("{}")).ok()),
-        rate_limit: decided.standing().map(|standing| RateLimit {
-            name: standing.name,
-            limit: standing.limit.into(),
-            remaining: standing.remaining.into(),
-            reset_at: standing.reset_at.into(),
-            retry_after: standing.retry_after_seconds,
-        }),
+        rate_limit: decided.rate_limit(),
         explanation: None,
     }
 }

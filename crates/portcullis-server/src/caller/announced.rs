@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::app::App;
 use crate::config::RateLimitHeaders;
 use crate::verify::{Decided, Policy, Standing};
 
@@ -29,10 +30,9 @@ impl Announced {
     }
 
     /// Notes how the limits stand, where the request came to any.
-    pub(super) fn note(parts: &Parts, family: RateLimitHeaders, decided: &Decided<'_>) {
-        if let (Some(Self(slot)), Some(standing)) = (parts.extensions.get(), decided.standing()) {
-            let policies = if family.has_standard() { decided.policies() } else { Vec::new() };
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = headers(family, &standing, &policies);
+    pub(crate) fn put(parts: &Parts, limits: HeaderMap) {
+        if let Some(Self(slot)) = parts.extensions.get() {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = limits;
         }
     }
 
@@ -52,8 +52,15 @@ impl RateLimitHeaders {
     }
 }
 
+/// How the limits stand after a decision, where the request came to any.
+pub(crate) fn limits(app: &App, decided: &Decided<'_>) -> HeaderMap {
+    let family = app.config.rate_limit_headers;
+    let policies = || if family.has_standard() { decided.policies() } else { Vec::new() };
+    decided.standing().map(|standing| headers(family, &standing, &policies())).unwrap_or_default()
+}
+
 /// The headers that tell of limits. A refusal always says when to come back, unless no waiting helps.
-pub(crate) fn headers(family: RateLimitHeaders, standing: &Standing, policies: &[Policy]) -> HeaderMap {
+fn headers(family: RateLimitHeaders, standing: &Standing, policies: &[Policy]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if family.has_standard() {
         let mut text = String::new();

@@ -1,14 +1,15 @@
 //! Where a request came from: the address for the audit log, and the site for the guard against forged requests.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use http::request::Parts;
-use http::{Extensions, HeaderMap, header};
+use http::{Extensions, HeaderMap, HeaderName, header};
 use portcullis_core::audit::Origin;
 use portcullis_core::id::RequestId;
 
 use crate::app::App;
+use crate::config::Config;
 use crate::error::Error;
 
 /// Where the request came from, for the audit log.
@@ -22,9 +23,51 @@ impl<S: Sync> FromRequestParts<S> for From {
     }
 }
 
+/// The address of whoever asks, which is the peer's own, or what a trusted proxy tells of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client(IpAddr);
+
+impl Client {
+    /// Hangs itself to a request.
+    pub(crate) fn on(config: &Config, request: &mut Request) {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
+        if let Some(peer) = peer {
+            let client = Self(Self::behind(config, peer, request.headers()));
+            request.extensions_mut().insert(client);
+        }
+    }
+
+    /// Walks `X-Forwarded-For` from right to left: each address was written by the one to its right, which must be trusted.
+    pub(crate) fn behind(config: &Config, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+        let mut client = peer;
+        if !config.trusts(client) {
+            return client;
+        }
+        let all = headers.get_all(FORWARDED_FOR).iter().rev();
+        // What cannot be read ends the walk: who wrote what is left of it is not known.
+        let told =
+            all.flat_map(|value| value.to_str().unwrap_or("?").rsplit(',')).map_while(|text| address(text.trim()));
+        for next in told {
+            client = next;
+            if !config.trusts(client) {
+                break;
+            }
+        }
+        client
+    }
+}
+
+/// An address, perhaps with a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    bare.parse().ok().or_else(with_port).map(|address: IpAddr| address.to_canonical())
+}
+
 pub(crate) fn origin(extensions: &Extensions) -> Origin {
     Origin {
-        address: extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical()),
+        address: extensions.get::<Client>().map(|client| client.0),
         request: extensions.get::<RequestId>().copied(),
     }
 }

@@ -15,7 +15,8 @@ fn the_example_names_every_setting_and_is_the_default() {
         assert!(
             EXAMPLE.contains(&format!("\n{name} = "))
                 || EXAMPLE.contains(&format!("\n#{name} = "))
-                || EXAMPLE.contains(&format!("\n[{name}]")),
+                || EXAMPLE.contains(&format!("\n[{name}]"))
+                || EXAMPLE.contains(&format!("\n#[{name}.")),
             "{name} is not in portcullis.example.toml"
         );
     }
@@ -43,6 +44,57 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.connections.max_body_bytes, 4096);
     assert_eq!(config.token_prefix.as_str(), "acme");
     assert_eq!(config.catalogue.names(config.catalogue.all()).collect::<Vec<_>>(), ["notes:read"]);
+}
+
+/// The example's gate, with what is a comment there.
+fn example_gate() -> String {
+    let (_, gate) = EXAMPLE.split_once("\n#[gate.crm]").unwrap();
+    let lines = gate.lines().filter_map(|line| line.strip_prefix('#').filter(|line| !line.starts_with(' ')));
+    format!("[gate.crm]\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn the_gate_of_the_example_is_one() {
+    let config = read(&example_gate(), &[]).unwrap();
+    let gate = config.gate("crm").unwrap();
+    let upstream = gate.upstream.as_ref().unwrap();
+    assert_eq!(upstream.url, "http://127.0.0.1:8080");
+    let defaults = "[gate.crm.upstream]\nurl = \"http://127.0.0.1:8080\"\nlisten = \"127.0.0.1:8000\"\n\
+                    authorization_file = \"/etc/portcullis/crm-authorization\"\n\
+                    [[gate.crm.rule]]\nmethods = [\"*\"]\npath = \"/**\"\nneeds = \"live_key\"";
+    assert_eq!(read(defaults, &[]).unwrap().gate("crm").unwrap().upstream.as_ref(), Some(upstream));
+    assert_eq!(gate.rules.rules[0].business, portcullis_core::gate::BusinessFrom::Segment(3));
+    assert_eq!(gate.token_parameter.as_deref(), Some("api_key"));
+}
+
+#[test]
+fn a_gate_that_cannot_be_is_named_with_its_rule() {
+    let rule =
+        |text: &str| format!("[[gate.crm.rule]]\nmethods = [\"GET\"]\npath = \"/a\"\nneeds = \"live_key\"\n{text}");
+    let with = |methods: &str, path: &str, rest: &str| {
+        format!("[[gate.crm.rule]]\nmethods = {methods}\npath = \"{path}\"\n{rest}")
+    };
+    for (text, part) in [
+        ("[gate.crm]".to_owned(), "`gate.crm`: it has no rule"),
+        (rule("").replace("crm", "\"Crm X\""), "its name must be"),
+        (with("[\"GET\"]", "/a", ""), "rule 1 (/a): say either"),
+        (rule("permission = \"calls:read\""), "rule 1 (/a): say either"),
+        (with("[\"GET\"]", "/a", "permission = \"call:read\""), "the catalogue has no `call:read`"),
+        (with("[\"*\"]", "/a", "permission = \"analytics\""), "the catalogue has no `analytics:write`"),
+        (with("[]", "/a", "needs = \"live_key\""), "`methods` is empty"),
+        (with("[\"get\"]", "/a", "needs = \"live_key\""), "`get` is no method"),
+        (with("[\"GET\"]", "/a/../b", "needs = \"live_key\""), "no path could fit it"),
+        (with("[\"GET\"]", "/a{b}", "needs = \"live_key\""), "must be a whole segment"),
+        (rule("business = { capture = \"b\" }"), "the path has no capture `{b}`"),
+        (rule("business = { header = \"a b\" }"), "is no name of a header"),
+        (with("[\"GET\"]", "/{business_id}", "needs = \"nothing\""), "concerns no business"),
+        (rule("buisness = \"none\""), "buisness"),
+        (format!("{}[gate.crm.upstream]\nurl = \"http://a/b\"\nlisten = \"127.0.0.1:1\"", rule("")), "`upstream.url`"),
+        ("trusted_proxies = [\"localhost\"]".to_owned(), "`trusted_proxies`: `localhost` is neither"),
+    ] {
+        let error = read(&text, &[]).expect_err(&text);
+        assert!(error.contains(part), "{text}\n{error}");
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! The settings as they are written, before anybody has looked whether they make sense.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::gates::WrittenGate;
 use super::{LogFormat, OnLeaseLoss, QuotaMode, RateLimitHeaders};
 
 /// The settings as they are written.
@@ -51,11 +53,14 @@ pub(super) struct Written {
     pub(super) redis_url: Option<String>,
     pub(super) redis_password_file: Option<PathBuf>,
     pub(super) redis_timeout_ms: u64,
+    pub(super) trusted_proxies: Vec<String>,
+    pub(super) grpc_listen: Option<SocketAddr>,
     pub(super) catalogue: Option<toml::Table>,
+    pub(super) gate: BTreeMap<String, WrittenGate>,
 }
 
 /// Each setting, and whether the environment has it as plain text (the others are TOML values, of which a number is one).
-pub(super) const SETTINGS: [(&str, bool); 41] = [
+pub(super) const SETTINGS: [(&str, bool); 44] = [
     ("listen", true),
     ("data", true),
     ("pepper_file", true),
@@ -96,7 +101,10 @@ pub(super) const SETTINGS: [(&str, bool); 41] = [
     ("redis_url", true),
     ("redis_password_file", true),
     ("redis_timeout_ms", false),
+    ("trusted_proxies", false),
+    ("grpc_listen", true),
     ("catalogue", false),
+    ("gate", false),
 ];
 
 /// What the command line reads under the same beginning; not settings of the server.
@@ -145,7 +153,10 @@ impl Default for Written {
             redis_url: None,
             redis_password_file: None,
             redis_timeout_ms: 25,
+            trusted_proxies: Vec::new(),
+            grpc_listen: None,
             catalogue: None,
+            gate: BTreeMap::new(),
         }
     }
 }

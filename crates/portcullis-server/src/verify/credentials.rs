@@ -27,17 +27,30 @@ pub(crate) struct Ambiguous;
 
 /// Takes the credential out of a request's headers.
 pub(crate) fn sent(headers: &HeaderMap) -> Result<Sent<'_>, Ambiguous> {
+    let mut cookies = session_cookies(headers);
+    match (token(headers)?, cookies.next(), cookies.next()) {
+        (sent, None, _) => Ok(sent),
+        (Sent::Nothing, Some(cookie), None) => Ok(Sent::Session(cookie)),
+        _ => Err(Ambiguous),
+    }
+}
+
+/// Takes the token out of a request's headers, where no session is asked for.
+pub(crate) fn token(headers: &HeaderMap) -> Result<Sent<'_>, Ambiguous> {
     let authorization = headers.get_all(header::AUTHORIZATION).iter().map(|value| (value, true));
     let api_key = headers.get_all(X_API_KEY).iter().map(|value| (value, false));
     let mut all = authorization.chain(api_key);
-    let mut cookies = session_cookies(headers);
-    let (first, cookie) = (all.next(), cookies.next());
-    if all.next().is_some() || cookies.next().is_some() || (first.is_some() && cookie.is_some()) {
+    let Some((value, with_scheme)) = all.next() else { return Ok(Sent::Nothing) };
+    if all.next().is_some() {
         return Err(Ambiguous);
     }
-    let Some((value, with_scheme)) = first else { return Ok(cookie.map_or(Sent::Nothing, Sent::Session)) };
     let token = text(value).and_then(|text| if with_scheme { after_scheme(text) } else { Some(text) });
-    Ok(token.filter(|token| token.len() <= LONGEST && is_plain(token)).map_or(Sent::Unusable, Sent::Token))
+    Ok(token.filter(|token| is_token(token)).map_or(Sent::Unusable, Sent::Token))
+}
+
+/// Whether a text could be a token at all.
+pub(crate) fn is_token(text: &str) -> bool {
+    text.len() <= LONGEST && is_plain(text)
 }
 
 /// The values of the session's cookie (RFC 6265, section 5.4). Other cookies are none of our business.

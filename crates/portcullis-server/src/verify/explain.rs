@@ -65,9 +65,11 @@ fn detail(number: usize, decision: &Decision<'_>, ask: &Ask, catalogue: &Catalog
         4 => format!("{} is {}", key.user(), if key.owner_is_disabled() { "disabled" } else { "active" }),
         5 => address(&key, ask),
         7 => business(&key, ask),
-        8 => ask
-            .permission
-            .map_or_else(|| "no permission was asked for".to_owned(), |asked| permission(&key, ask, asked, catalogue)),
+        8 => match (ask.unruled, ask.permission) {
+            (Some(unruled), _) => unruled.to_string(),
+            (None, Some(asked)) => permission(&key, ask, asked, catalogue),
+            (None, None) => "no permission was asked for".to_owned(),
+        },
         _ => match (ask.user_management, key.user_management()) {
             (false, _) => "the request is not for the owner's account".to_owned(),
             (true, has) => format!("the request is for the owner's account; user_management: {has}"),

@@ -2,14 +2,15 @@
 
 pub(crate) mod credentials;
 mod explain;
+pub(crate) mod gates;
 pub(crate) mod limiter;
 mod meter;
 pub(crate) mod quotas;
 pub(crate) mod uses;
 
-use portcullis_api::verify::Explained;
-use portcullis_core::decision::{Ask, Decision, Presented, decide};
-use portcullis_core::id::OperatorKeyId;
+use portcullis_api::verify::{Businesses, Explained, RateLimit};
+use portcullis_core::decision::{Ask, Decision, Presented, Reach, decide};
+use portcullis_core::id::{ApiKeyId, OperatorKeyId, UserId};
 use portcullis_core::keyring::Keyring;
 use portcullis_core::limits::Subject;
 use portcullis_core::operator::OperatorGrants;
@@ -64,6 +65,17 @@ impl Decided<'_> {
     /// How the tightest limit stands. `None` where the request came to none: the key is not live.
     pub(crate) fn standing(&self) -> Option<Standing> {
         self.meter.standing(self.decision.key?.keyring())
+    }
+
+    /// How the tightest limit stands, on the wire.
+    pub(crate) fn rate_limit(&self) -> Option<RateLimit> {
+        self.standing().map(|standing| RateLimit {
+            name: standing.name,
+            limit: standing.limit.into(),
+            remaining: standing.remaining.into(),
+            reset_at: standing.reset_at.into(),
+            retry_after: standing.retry_after_seconds,
+        })
     }
 
     /// All limits that the request came to.
@@ -138,6 +150,21 @@ pub(crate) fn present(app: &App, text: &str) -> Presented {
 
 /// The longest token of a key that was issued elsewhere, in bytes.
 const LONGEST_FOREIGN: usize = 256;
+
+/// Where a request may act, on the wire.
+pub(crate) fn businesses(reach: Reach) -> Businesses {
+    if reach.everywhere { Businesses::ALL } else { Businesses::These(reach.businesses) }
+}
+
+/// The API key that this is the token of, whatever has become of it, and its owner.
+pub(crate) async fn whose(app: &App, token: Presented) -> Result<Option<(UserId, ApiKeyId)>, NoDecision> {
+    let Some(digest) = token.digest() else { return Ok(None) };
+    let of = |keyring: &Keyring| keyring.find(digest).map(|key| (key.user(), key.id()));
+    if let Some(memory) = app.node.keyring() {
+        return Ok(of(&memory));
+    }
+    Ok(of(&primary::read(app, Some(digest), false).await?))
+}
 
 /// Whether a text has the form of an operator key.
 pub(crate) fn is_operator_token(app: &App, text: &str) -> bool {

@@ -22,3 +22,4 @@ mod users;
 mod verify;
 mod verify_batch;
 mod verify_explain;
+mod verify_gate;

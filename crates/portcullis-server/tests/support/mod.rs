@@ -30,7 +30,7 @@ pub(crate) struct Server {
     /// The database, where it is not in `data`.
     database: Option<String>,
     clock: Arc<AtomicI64>,
-    client: reqwest::Client,
+    pub(crate) client: reqwest::Client,
     stop: watch::Sender<bool>,
     running: JoinHandle<std::io::Result<()>>,
 }
@@ -178,11 +178,7 @@ impl Server {
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.unwrap();
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let answer = Answer { status, headers, text, body };
+        let answer = Answer::to(request).await;
         answer.check_contract();
         answer
     }
@@ -295,6 +291,15 @@ impl Server {
 }
 
 impl Answer {
+    /// The answer to a request, of whatever server.
+    pub(crate) async fn to(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Self { status, headers, text, body }
+    }
+
     /// The data of a success.
     #[track_caller]
     pub(crate) fn ok(&self) -> Value {

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::manage::api_keys;
 use crate::manage::businesses::Business;
 use crate::metrics::Surface;
+use crate::verify::gates::concerned;
 use crate::verify::limiter::Charge;
 use crate::verify::{self, Question};
 
@@ -108,15 +109,15 @@ async fn decide(app: &App, id: ApiKeyId, query: &Fields, address: Option<IpAddr>
     let digest = app.node.last_known().and_then(|keyring| keyring.digest_of(id));
     let business = query.text("business_id");
     let ask = Ask {
-        // A key that ended so long ago that the memory has let go of it is like one that never was.
-        token: digest.map_or(Presented::Malformed, Presented::WellFormed),
         business: match business {
             "" => Concerned::None,
-            text => text.parse().map_or(Concerned::Nonexistent, Concerned::One),
+            text => concerned(text),
         },
         permission: query.given("permission").and_then(|name| app.catalogue.permission(&name)),
         address,
         user_management: query.is_ticked("account"),
+        // A key that ended so long ago that the memory has let go of it is like one that never was.
+        ..Ask::about(digest.map_or(Presented::Malformed, Presented::WellFormed))
     };
     let question = Question { ask, surface: Surface::Own, charge: Charge::Nothing, from_primary: false };
     let answered = verify::check(app, &question, |decided| {

@@ -1,0 +1,162 @@
+//! OAuth 2.0 for whoever knows nothing else: introspection (RFC 7662), revocation (RFC 7009), and where they are (RFC 8414).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use portcullis_api::api_keys::RevokeApiKey;
+use portcullis_api::oauth::{Active, Inactive, Metadata, OAuthError};
+use portcullis_api::secret::SecretText;
+use portcullis_core::decision::Ask;
+use portcullis_core::id::RequestId;
+use portcullis_core::time::Timestamp;
+
+use crate::app::App;
+use crate::body::{is_of_type, read};
+use crate::caller::{From, KeysVerify, KeysWrite, Needed, OAuthClient, unavailable};
+use crate::error::{Error, Finished};
+use crate::manage::{api_keys, lacks};
+use crate::metrics::Surface;
+use crate::verify::limiter::Charge;
+use crate::verify::{self, Decided, Question};
+
+/// How long an answer may be kept at most. There are clients that keep it for as long as `exp` lets them, and to them a key that was
+/// revoked lives on.
+const KEPT_SECONDS: i64 = 30;
+const FORM: &str = "application/x-www-form-urlencoded";
+const METHODS: [&str; 2] = ["client_secret_basic", "Bearer"];
+
+/// What a client sends to both endpoints.
+struct Form {
+    token: SecretText,
+    address: Option<IpAddr>,
+}
+
+/// `POST /oauth2/introspect`
+pub(crate) async fn introspect(State(app): State<Arc<App>>, request: Request) -> Response {
+    let id = request.extensions().get::<RequestId>().copied();
+    answered(introspected(&app, request).await, id)
+}
+
+/// `POST /oauth2/revoke`
+pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Response {
+    let id = request.extensions().get::<RequestId>().copied();
+    answered(revoked(&app, request).await, id)
+}
+
+/// `GET /.well-known/oauth-authorization-server`
+pub(crate) async fn metadata(State(app): State<Arc<App>>) -> Json<Metadata> {
+    let issuer = app.public_url();
+    Json(Metadata {
+        introspection_endpoint: format!("{issuer}/oauth2/introspect"),
+        introspection_endpoint_auth_methods_supported: METHODS,
+        revocation_endpoint: format!("{issuer}/oauth2/revoke"),
+        revocation_endpoint_auth_methods_supported: METHODS,
+        response_types_supported: [],
+        grant_types_supported: [],
+        service_documentation: format!("{issuer}/reference"),
+        issuer,
+    })
+}
+
+async fn introspected(app: &Arc<App>, request: Request) -> Result<Response, Error> {
+    let (_, Form { token, address }, _) = asked::<KeysVerify>(app, request).await?;
+    let ask = Ask { address, ..Ask::about(verify::present(app, token.expose())) };
+    let question = Question { ask, surface: Surface::Introspection, charge: Charge::Cost(1), from_primary: false };
+    let answer = verify::check(app, &question, |decided| active(app, decided)).await.map_err(unavailable)?;
+    Ok(answer.map_or_else(|| Json(Inactive::default()).into_response(), |active| Json(active).into_response()))
+}
+
+async fn revoked(app: &Arc<App>, request: Request) -> Result<Response, Error> {
+    let (client, Form { token, .. }, From(origin)) = asked::<KeysWrite>(app, request).await?;
+    let whose = verify::whose(app, verify::present(app, token.expose())).await.map_err(unavailable)?;
+    if let Some((user, key)) = whose {
+        let account = client.caller.account(user, KeysWrite::GRANT).ok_or_else(|| lacks(KeysWrite::GRANT))?;
+        let wanted = RevokeApiKey { reason: Some("OAuth 2.0 token revocation".to_owned()) };
+        api_keys::revoke(app, &client.caller, &account, origin, key, &wanted).await?;
+    }
+    // What is no token any more is what was asked for, too (RFC 7009, section 2.2).
+    Ok(StatusCode::OK.into_response())
+}
+
+/// Who asks, what, and from where.
+async fn asked<G: Needed>(app: &Arc<App>, request: Request) -> Result<(OAuthClient<G>, Form, From), Error> {
+    let (mut parts, body) = request.into_parts();
+    let client = OAuthClient::from_request_parts(&mut parts, app).await?;
+    let from = match From::from_request_parts(&mut parts, app).await {
+        Ok(from) => from,
+        Err(never) => match never {},
+    };
+    let form = Form::from_request(Request::from_parts(parts, body), app).await?;
+    Ok((client, form, from))
+}
+
+impl FromRequest<Arc<App>> for Form {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Error> {
+        let (parts, body) = request.into_parts();
+        if !is_of_type(&parts.headers, FORM) {
+            return Err(Error::Invalid(format!("Send the body as `Content-Type: {FORM}`.")));
+        }
+        let bytes = read(app, body, app.config.connections.max_body_bytes).await?;
+        let mut tokens = form_urlencoded::parse(&bytes).filter(|(name, _)| name == "token");
+        let (Some((_, token)), None) = (tokens.next(), tokens.next()) else {
+            return Err(Error::Invalid("Send the token as the parameter `token`, once.".to_owned()));
+        };
+        let token = SecretText::new(token.into_owned());
+        let named = form_urlencoded::parse(&bytes).find(|(name, _)| name == "ip_address");
+        let address = named.map(|(_, text)| text.parse()).transpose();
+        let address =
+            address.map_err(|_| Error::Invalid("`ip_address` must be an IPv4 or IPv6 address.".to_owned()))?;
+        Ok(Self { token, address })
+    }
+}
+
+fn active(app: &App, decided: &Decided<'_>) -> Option<Active> {
+    let decision = decided.decision;
+    let key = decision.key.filter(|_| decision.is_valid())?;
+    let seconds = |at: Timestamp| at.as_millis().div_euclid(1_000);
+    let kept = seconds(app.clock.now()) + KEPT_SECONDS;
+    let reach = decision.reach();
+    let scope: Vec<_> = app.catalogue.names(reach.permissions).collect();
+    Some(Active {
+        active: true,
+        scope: scope.join(" "),
+        client_id: key.id(),
+        username: key.user(),
+        token_type: "Bearer".to_owned(),
+        sub: key.user(),
+        jti: key.id(),
+        iat: seconds(key.id().made_at()),
+        exp: key.expires_at().map_or(kept, |end| kept.min(seconds(end))),
+        iss: app.public_url(),
+        businesses: verify::businesses(reach),
+        key_expires_at: key.expires_at().map(Into::into),
+    })
+}
+
+/// The answer, with a refusal in the words of OAuth 2.0. A fault of ours is none of these words, and stays what it is.
+fn answered(outcome: Result<Response, Error>, id: Option<RequestId>) -> Response {
+    let (error, id) = match (outcome, id) {
+        (Ok(response), _) => return response,
+        (Err(error), Some(id)) if error.status().is_client_error() => (error, id),
+        (Err(error), _) => return error.into_response(),
+    };
+    let word = match error.status() {
+        StatusCode::UNAUTHORIZED => "invalid_client",
+        StatusCode::FORBIDDEN => "unauthorized_client",
+        _ => "invalid_request",
+    };
+    let mut response = error.render(id);
+    let body = serde_json::to_vec(&OAuthError { error: word, error_description: &error.to_string() });
+    *response.body_mut() = body.unwrap_or_default().into();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.remove(header::CONTENT_LENGTH);
+    response.extensions_mut().insert(Finished);
+    response
+}
