@@ -10,6 +10,9 @@ const LONGEST: usize = 256;
 /// Headers in which a gateway says who calls. Here the extensions do, and nobody else may.
 const IDENTITY: &str = "x-portcullis-";
 
+/// By these a client would have the service take its request for one of another method than was decided on.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
 /// Takes the token out of a request's headers, by the rules of Portcullis itself: a client must not be understood in two ways.
 pub(crate) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
     let authorization = headers.get_all(header::AUTHORIZATION).iter().map(|value| (value, true));
@@ -23,12 +26,13 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
     text.filter(|token| token.len() <= LONGEST && is_plain(token)).ok_or_else(Refusal::malformed)
 }
 
-/// Removes the credential, and whatever could be taken for the word of a gateway.
+/// Removes the credential, whatever could be taken for the word of a gateway, and what would change the method behind the decision.
 pub(crate) fn strip(headers: &mut HeaderMap) {
     let unwanted = |name: &HeaderName| {
         // Servers that hand headers on as variables cannot tell `_` from `-`.
         let name = name.as_str().replace('_', "-");
-        name == header::AUTHORIZATION.as_str() || name == X_API_KEY.as_str() || name.starts_with(IDENTITY)
+        let credential = name == header::AUTHORIZATION.as_str() || name == X_API_KEY.as_str();
+        credential || name.starts_with(IDENTITY) || METHOD_OVERRIDES.contains(&name.as_str())
     };
     let names: Vec<_> = headers.keys().filter(|name| unwanted(name)).cloned().collect();
     for name in names {
@@ -130,6 +134,8 @@ mod tests {
             ("X-Portcullis-User-Id", b"usr_x"),
             ("x_portcullis_user_id", b"usr_x"),
             ("x-portcullis_businesses", b"*"),
+            ("X-HTTP-Method-Override", b"DELETE"),
+            ("x_method_override", b"DELETE"),
             ("x-portcullis", b"stays"),
             ("x-business-id", b"biz_x"),
         ]);

@@ -11,13 +11,12 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Request, Response};
 use http_body_util::{Either, Full};
-use portcullis_core::path;
 use tower::{Layer, Service};
 
 use crate::credential;
 use crate::decision::{Decision, Verdict};
-use crate::need::{Business, Need, Pattern, unclear_path};
-use crate::portcullis::{Portcullis, Question, SetupError};
+use crate::need::{Business, Need, Pattern};
+use crate::portcullis::{NoAnswer, Portcullis, Question, SetupError, Told};
 use crate::refusal::Refusal;
 
 /// A path at or below which the server asks for user management.
@@ -52,6 +51,8 @@ impl Guard {
     }
 
     /// Every request names the business that it is about in this header. One that does not is refused with 400.
+    ///
+    /// With a gate, it is the header that some of its rules take the business from; to other rules it is not told.
     #[must_use]
     pub fn business_in_header(mut self, name: HeaderName) -> Self {
         self.business = Business::Header(name);
@@ -59,7 +60,7 @@ impl Guard {
     }
 
     /// Every request names the business that it is about in its path, which begins like this pattern, e.g.
-    /// `/api/v1/business/{business_id}`. One that does not is refused with 400.
+    /// `/api/v1/business/{business_id}`. One that does not is refused with 400. The rules of a gate have patterns of their own.
     pub fn business_in_path(mut self, pattern: &str) -> Result<Self, SetupError> {
         self.business = Business::Path(Pattern::read(pattern).ok_or(SetupError::Pattern)?);
         Ok(self)
@@ -85,11 +86,7 @@ impl Guard {
     /// Asks about a request, and makes it what the service behind may see. What is returned goes into the answer.
     async fn admit(&self, parts: &mut Parts) -> Result<HeaderMap, Refusal> {
         let permission = self.need.permission(parts);
-        let asked = self.portcullis.ask(&self.question(parts, permission.as_deref())?).await;
-        let told = asked.map_err(|cause| {
-            tracing::error!(%cause, "a request is refused with 503, because there is no decision about it");
-            Refusal::unavailable()
-        })?;
+        let told = self.decide(self.question(parts, permission.as_deref())?).await?;
         match told.verdict {
             Verdict::Denied(denied) => Err(Refusal::denied(denied, permission, told.limits)),
             Verdict::Passes(decision) => {
@@ -98,6 +95,24 @@ impl Guard {
                 Ok(told.limits)
             }
         }
+    }
+
+    async fn decide(&self, mut question: Question<'_>) -> Result<Told, Refusal> {
+        let mut asked = self.portcullis.ask(&question).await;
+        // Only the server knows which rule of a gate fits, and whether it takes the business from a header. It says so before it
+        // decides or charges anything.
+        if question.gate.is_some() && asked.as_ref().is_err_and(NoAnswer::is_about_the_business) {
+            if question.business_id.take().is_none() {
+                return Err(Refusal::unclear(
+                    "Say which business the request is about: its rule takes it from a header.",
+                ));
+            }
+            asked = self.portcullis.ask(&question).await;
+        }
+        asked.map_err(|cause| {
+            tracing::error!(%cause, "a request is refused with 503, because there is no decision about it");
+            Refusal::unavailable()
+        })
     }
 
     fn question<'a>(&'a self, parts: &'a Parts, permission: Option<&'a str>) -> Result<Question<'a>, Refusal> {
@@ -109,18 +124,15 @@ impl Guard {
         };
         // One machine has one address, however a socket of both kinds writes it.
         let ip_address = self.address.as_ref().and_then(|read| read(parts)).map(|address| address.to_canonical());
-        Ok(Question { token, permission, business_id: self.business.of(parts)?, ip_address, gate, method, path })
+        let business_id = self.business.of(parts, gate.is_some())?;
+        Ok(Question { token, permission, business_id, ip_address, gate, method, path })
     }
 }
 
-/// The path as the client wrote it, with its query. What Portcullis would refuse to read is the client's fault, and told here.
+/// The path as the client wrote it, with its query: it is for the gate to say whether it can be read in two ways.
 fn path(parts: &Parts) -> Result<&str, Refusal> {
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    if path.len() > LONGEST_PATH {
-        return Err(Refusal::unclear("The path is too long."));
-    }
-    path::normalise(path).map_err(unclear_path)?;
-    Ok(path)
+    if path.len() > LONGEST_PATH { Err(Refusal::unclear("The path is too long.")) } else { Ok(path) }
 }
 
 impl fmt::Debug for Guard {

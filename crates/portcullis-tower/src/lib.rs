@@ -35,8 +35,8 @@
 //!    what cannot be a token with 401, and Portcullis is not asked.
 //! 2. It asks `POST /api/v1/verify` over a connection that is kept. There is no cache: a key that was revoked is refused from the
 //!    moment at which the revoke returned.
-//! 3. A request that may pass goes on with a [`Decision`] in its extensions, without the credential, and without any `X-Portcullis-…`
-//!    header that the client may have made up. The answer says how the key's limits stand.
+//! 3. A request that may pass goes on with a [`Decision`] in its extensions, without the credential, without any `X-Portcullis-…`
+//!    header that the client may have made up, and without any that would have it taken for one of another method. The answer says how the key's limits stand.
 //! 4. Any other is answered here: as `application/problem+json`, or as a gRPC status where its content type begins with
 //!    `application/grpc`.
 //!

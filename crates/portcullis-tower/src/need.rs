@@ -49,12 +49,14 @@ pub(crate) enum Business {
 }
 
 impl Business {
-    /// The business that this request is about. Where one must be named and is not, there is none to fall back to.
-    pub(crate) fn of(&self, parts: &Parts) -> Result<Option<String>, Refusal> {
+    /// The business that this request is about. Where one must be named and is not, there is none to fall back to; in front of a gate
+    /// it is the rule that says whether one must.
+    pub(crate) fn of(&self, parts: &Parts, gate: bool) -> Result<Option<String>, Refusal> {
         /// An id is shorter; a longer text is not sent on.
         const LONGEST: usize = 128;
         let named = match self {
             Self::Unnamed => return Ok(None),
+            Self::Header(name) if gate && !parts.headers.contains_key(name) => return Ok(None),
             Self::Header(name) => Some(in_header(parts, name)?),
             Self::Path(pattern) => Some(pattern.business(parts)?),
             Self::Read(read) => read(parts).map_err(Refusal::unclear)?,
@@ -114,7 +116,8 @@ impl Pattern {
     }
 
     fn business(&self, parts: &Parts) -> Result<String, Refusal> {
-        let path = path::normalise(parts.uri.path()).map_err(unclear_path)?;
+        let path = path::normalise(parts.uri.path())
+            .map_err(|ambiguous| Refusal::unclear(format!("The path cannot be read: {ambiguous}.")))?;
         let mut rest = path.strip_prefix('/').unwrap_or_default().split('/');
         let mut business = None;
         for wanted in self.0.iter() {
@@ -126,10 +129,6 @@ impl Pattern {
         }
         business.ok_or_else(|| Refusal::unclear("The path names no business."))
     }
-}
-
-pub(crate) fn unclear_path(ambiguous: path::Ambiguous) -> Refusal {
-    Refusal::unclear(format!("The path cannot be read: {ambiguous}."))
 }
 
 #[cfg(test)]

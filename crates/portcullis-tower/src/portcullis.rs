@@ -97,7 +97,7 @@ pub(crate) enum NoAnswer {
     #[error("Portcullis cannot be asked: {0}")]
     Away(String),
     #[error("Portcullis answered {status} {code} in place of what was asked for: {detail}")]
-    Refused { status: u16, code: String, detail: String },
+    Refused { status: u16, code: String, detail: String, about: Vec<String> },
     #[error("the answer has more than {LONGEST_ANSWER} bytes")]
     TooLong,
     #[error("the answer cannot be read: {0}")]
@@ -160,7 +160,8 @@ impl Portcullis {
         Guard::new(self, Need::UserManagement)
     }
 
-    /// Lets requests through as the rules of this gate say, which stand in the configuration of the server.
+    /// Lets requests through as the rules of this gate say, which stand in the configuration of the server. A request whose rule needs
+    /// nothing has to bring a live key all the same: leave the guard away from what is for everybody.
     pub fn gate(&self, gate: &str) -> Guard {
         Guard::new(self, Need::Gate(gate.into()))
     }
@@ -183,6 +184,13 @@ impl Portcullis {
         // The wait for a turn counts too: a client does not care what it waits for.
         let answer = tokio::time::timeout(self.timeout, self.line.ask(question)).await;
         answer.unwrap_or(Err(NoAnswer::Slow(self.timeout)))
+    }
+}
+
+impl NoAnswer {
+    /// Whether all that is wrong with a question is that it names a business, or none.
+    pub(crate) fn is_about_the_business(&self) -> bool {
+        matches!(self, Self::Refused { status: 422, about, .. } if about == &["/business_id"])
     }
 }
 
@@ -262,12 +270,18 @@ fn below(server: &Url, path: &[&str]) -> Url {
 
 /// What a server said that did not decide. It is most often the operator key, or a name that the configuration does not know.
 fn refused(status: StatusCode, body: &[u8]) -> NoAnswer {
-    let problem: Option<Problem> = serde_json::from_slice(body).ok();
-    let (code, detail) = problem.map_or_else(Default::default, |problem| {
-        let errors = problem.errors.iter().map(|error| format!(" {} {}.", error.pointer, error.detail));
-        (problem.code, problem.detail + &errors.collect::<String>())
-    });
-    NoAnswer::Refused { status: status.as_u16(), code, detail }
+    let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
+        return NoAnswer::Refused {
+            status: status.as_u16(),
+            code: String::new(),
+            detail: String::new(),
+            about: Vec::new(),
+        };
+    };
+    let errors = problem.errors.iter().map(|error| format!(" {} {}.", error.pointer, error.detail));
+    let detail = problem.detail + &errors.collect::<String>();
+    let about = problem.errors.into_iter().map(|error| error.pointer).collect();
+    NoAnswer::Refused { status: status.as_u16(), code: problem.code, detail, about }
 }
 
 /// An error with all that led to it, for each alone says little.

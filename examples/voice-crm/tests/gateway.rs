@@ -4,37 +4,18 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::Key;
-use crate::world::{Answer, World, send, writable};
+use crate::world::{Answer, World, send};
 
-/// Asks Portcullis, as a gateway does, and goes on to the CRM only with a decision that lets pass.
+/// Asks Portcullis by forward auth, as a gateway does, and goes on to the CRM with what it is told, where the request may pass.
 async fn through(world: &World, crm: &str, key: &Key, method: &str, path: &str, body: &Value) -> Answer {
-    let resource = path.split(['/', '?']).find(|part| writable().iter().any(|(name, ..)| name == part));
-    let business = path.strip_prefix("/api/v1/business/").map(|rest| rest.split('/').next().unwrap());
-    let mut question = json!({"token": key.token, "method": method});
-    match resource {
-        Some(resource) => question["permission"] = json!(resource),
-        None => question["path"] = json!(path),
+    let asking = world.http.get(format!("{}/auth/crm", world.server.url)).bearer_auth(&key.token);
+    let asked = send(asking.header("x-forwarded-method", method).header("x-forwarded-uri", path)).await;
+    if asked.status != 200 {
+        return asked;
     }
-    if let Some(business) = business {
-        question["business_id"] = json!(business);
-    }
-    let decision = world.server.post("/verify", question).await;
-    if decision["valid"] != true {
-        let status = if decision["code"] == "INVALID_API_KEY" { 401 } else { 403 };
-        return Answer { status, headers: reqwest::header::HeaderMap::new(), body: decision };
-    }
-    let list = |value: &Value| {
-        let words =
-            value.as_array().map(|all| all.iter().map(|word| word.as_str().unwrap()).collect::<Vec<_>>().join(","));
-        words.unwrap_or_else(|| value.as_str().unwrap_or_default().to_owned())
-    };
     let request = world.http.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{crm}{path}"));
-    let request = request
-        .header("x-portcullis-key-id", list(&decision["key_id"]))
-        .header("x-portcullis-user-id", list(&decision["user_id"]))
-        .header("x-portcullis-business-id", list(&decision["business_id"]))
-        .header("x-portcullis-businesses", list(&decision["businesses"]))
-        .header("x-portcullis-permissions", list(&decision["permissions"]));
+    let identity = asked.headers.iter().filter(|(name, _)| name.as_str().starts_with("x-portcullis-"));
+    let request = identity.fold(request, |request, (name, value)| request.header(name, value));
     send(if body.is_null() { request } else { request.json(body) }).await
 }
 
