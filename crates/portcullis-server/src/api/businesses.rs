@@ -10,9 +10,9 @@ use super::body::{JsonBody, KnownQuery};
 use super::{Answer, Created, ListAnswer, created, page, status, success};
 use crate::app::App;
 use crate::caller::{
-    AMember, BusinessesRead, BusinessesWrite, From, LooksAfterAll, OfBusiness, Platformer, Proprietor,
+    AMember, BusinessesRead, BusinessesWrite, From, LooksAfterAll, OfAccount, OfBusiness, Platformer, Proprietor,
 };
-use crate::manage::businesses;
+use crate::manage::businesses::{self, Whose};
 
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -20,6 +20,14 @@ pub(crate) async fn list(
     KnownQuery(query): KnownQuery<PageQuery>,
 ) -> ListAnswer<Business> {
     Ok(page(businesses::list(&app, &by.whose, &query).await?, wire))
+}
+
+pub(crate) async fn list_of_user(
+    State(app): State<Arc<App>>,
+    of: OfAccount<BusinessesRead>,
+    KnownQuery(query): KnownQuery<PageQuery>,
+) -> ListAnswer<Business> {
+    Ok(page(businesses::list(&app, &Whose::Members(of.account), &query).await?, wire))
 }
 
 pub(crate) async fn create(

@@ -36,7 +36,11 @@ pub(crate) async fn list(
     let slice = listing.slice(query.limit.as_deref(), query.cursor.as_deref())?;
     let rows = match whose {
         Whose::Everybodys(proof) => app.store.businesses(proof, &slice).await?,
-        Whose::Members(account) => app.store.businesses_of(account, &slice).await?,
+        Whose::Members(account) => {
+            // A list of nobody's businesses would look like a user without any.
+            app.store.user(account).await?;
+            app.store.businesses_of(account, &slice).await?
+        }
     };
     Ok(listing.page(rows, &slice, |business| business.id.to_string()))
 }

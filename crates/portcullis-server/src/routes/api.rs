@@ -223,6 +223,12 @@ fn businesses(api: Api) -> Api {
     let of = |rest: &str| format!("{BUSINESS}{rest}");
     api.part("businesses")
         .get("/businesses", "list_businesses", "List the caller's businesses; for an operator, all", businesses::list)
+        .get(
+            "/users/{user_id}/businesses",
+            "list_businesses_of_user",
+            "List the businesses that a user is a member of",
+            businesses::list_of_user,
+        )
         .post("/businesses", "create_business", "Make a business; a person becomes its owner", businesses::create)
         .get(BUSINESS, "show_business", "Show a business", businesses::show)
         .patch(BUSINESS, "update_business", "Rename a business", businesses::update)

@@ -20,6 +20,35 @@ async fn a_business_is_made_shown_listed_disabled_and_enabled() {
 }
 
 #[tokio::test]
+async fn the_businesses_of_a_user_are_listed() {
+    let server = Server::start().await;
+    let (ann, clinic) = server.owner_of("ann@example.com", "Dental Clinic").await;
+    server.pass(1);
+    let (bob, shop) = server.owner_of("bob@example.com", "Bike Shop").await;
+    let of = async |user: &str| {
+        let listed = server.op_get(&format!("/users/{user}/businesses")).await.ok();
+        let ids = listed.as_array().unwrap().iter().map(|business| business["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!((of(&ann).await, of(&bob).await), (vec![clinic.clone()], vec![shop.clone()]));
+    server.member(&shop, &ann, "viewer").await;
+    assert_eq!(of(&ann).await, [shop.as_str(), clinic.as_str()], "newest first");
+    let page = server.op_get(&format!("/users/{ann}/businesses?limit=1")).await;
+    let cursor = page.body["next_cursor"].as_str().unwrap();
+    let rest = server.op_get(&format!("/users/{ann}/businesses?limit=1&cursor={cursor}")).await;
+    assert_eq!((rest.ok()[0]["id"].as_str(), &rest.body["next_cursor"]), (Some(clinic.as_str()), &Value::Null));
+    server.op_delete(&format!("/businesses/{shop}/members/{ann}")).await.ok();
+    assert_eq!(of(&ann).await, [clinic.as_str()]);
+
+    let session = server.sign_in(&ann).await;
+    assert_eq!(server.by_get(&session, &format!("/users/{ann}/businesses")).await.ok()[0]["id"], json!(clinic));
+    server.by_get(&session, &format!("/users/{bob}/businesses")).await.fails(404, "NOT_FOUND", None);
+    for nobody in ["usr_00000000000000000000000001", "usr_x"] {
+        server.op_get(&format!("/users/{nobody}/businesses")).await.fails(404, "NOT_FOUND", None);
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_business() {
     let server = Server::start().await;
     for name in ["", "  ", "a\u{7}b", &"x".repeat(101)] {

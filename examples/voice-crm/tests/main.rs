@@ -1,0 +1,13 @@
+//! The API over real HTTP, and a real Portcullis behind it.
+#![cfg(test)]
+
+mod bodies;
+mod families;
+mod gateway;
+mod program;
+mod tenants;
+mod world;
+
+// One way to start a server for a test is enough.
+#[path = "../../../crates/portcullis-tower/tests/support/mod.rs"]
+mod support;
