@@ -5,6 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use reqwest::Method;
+use serde_json::json;
+
 use crate::dashboard;
 use crate::support::{Quickstart, directory};
 
@@ -53,7 +56,7 @@ async fn schemathesis_finds_nothing() {
     assert!(all.parse::<u32>().unwrap() >= 60, "{selected}");
     // An exploration that ended its own credentials would have seen nothing but refusals from then on.
     for token in [server.text("operator_token"), server.text("token")] {
-        let (status, me) = server.send(reqwest::Method::GET, token, "/whoami", &serde_json::Value::Null).await;
+        let (status, me) = server.send(Method::GET, token, "/whoami", &serde_json::Value::Null).await;
         assert_eq!(status, 200, "{me}");
     }
 }
@@ -84,6 +87,48 @@ fn a_generated_python_client_works() {
         .output()
         .unwrap();
     succeeded("the generated client", &run);
+}
+
+/// OAuth clients that others wrote find the way by the metadata, introspect and revoke: two of npm's and one of PyPI's.
+#[tokio::test]
+async fn oauth_clients_introspect_and_revoke() {
+    let directory = directory();
+    let server = Quickstart::start_quietly(directory.path());
+    let (operator, user) = (server.text("operator_token"), server.text("user_id"));
+    let asking = json!({"name": "clients", "grants": ["keys:verify", "keys:write"]});
+    let (_, made) = server.send(Method::POST, operator, "/operator-keys", &asking).await;
+    let (id, token) = (made["data"]["operator_key"]["id"].clone(), made["data"]["token"].clone());
+    // Node looks for what a program imports beside and above it.
+    let modules = root().join("target/tools/oauth");
+    std::fs::copy(root().join("tests/contract/oauth/client.mjs"), modules.join("client.mjs")).unwrap();
+    let mut of_node = Command::new("node");
+    of_node.arg(modules.join("client.mjs"));
+    let mut of_python = tool("authlib/bin/python");
+    of_python.arg(root().join("tests/contract/oauth/client.py"));
+    for mut client in [of_node, of_python] {
+        let mut tokens = Vec::new();
+        for name in ["good", "revoked", "to revoke"] {
+            let (_, made) =
+                server.send(Method::POST, operator, &format!("/users/{user}/api-keys"), &json!({"name": name})).await;
+            tokens.push(made["data"]["token"].as_str().unwrap().to_owned());
+            if name == "revoked" {
+                let key = made["data"]["api_key"]["id"].as_str().unwrap();
+                let path = format!("/users/{user}/api-keys/{key}/revoke");
+                server.send(Method::POST, operator, &path, &json!({})).await;
+            }
+        }
+        let output = client
+            .env("PORTCULLIS_URL", server.text("url"))
+            .env("OPERATOR_ID", id.as_str().unwrap())
+            .env("OPERATOR_TOKEN", token.as_str().unwrap())
+            .env("GOOD_TOKEN", &tokens[0])
+            .env("REVOKED_TOKEN", &tokens[1])
+            .env("TO_REVOKE_TOKEN", &tokens[2])
+            .output()
+            .unwrap();
+        succeeded("the OAuth client", &output);
+        assert_eq!(server.verify(operator, &tokens[2]).await["reason"], "revoked");
+    }
 }
 
 /// The reference is read in a browser: a request is sent with a pasted key, and nothing is asked of any other origin.

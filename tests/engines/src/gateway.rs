@@ -31,7 +31,7 @@ pub struct Others {
 /// A running gateway.
 #[derive(Debug)]
 pub struct Gateway {
-    program: Program,
+    _program: Program,
     directory: TempDir,
     pub port: u16,
 }
@@ -40,17 +40,13 @@ pub struct Gateway {
 const PORTS: [&str; 4] = ["8000", "8080", "7373", "7374"];
 
 impl Gateway {
-    /// Starts it; `edits` are texts of its files that shall be others.
-    pub fn start(kind: Kind, others: Others, edits: &[(&str, &str)], environment: &[(&str, &str)]) -> Self {
+    pub fn start(kind: Kind, others: Others, environment: &[(&str, &str)]) -> Self {
         let directory = TempDir::with_prefix("portcullis-gateway-").unwrap_or_else(|error| panic!("{error}"));
         let port = free_port();
         let ports = [port, others.api, others.portcullis, others.grpc].map(|port| port.to_string());
         for file in kind.files() {
             let path = root().join("gateways").join(file);
             let mut text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            for (from, to) in edits {
-                text = text.replace(from, to);
-            }
             // Through names that are no numbers, for a free port may be one of those that are looked for.
             for (number, from) in PORTS.iter().enumerate() {
                 text = text.replace(from, &format!("<port {number}>"));
@@ -68,12 +64,7 @@ impl Gateway {
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
         let program = Program::start(&command, kind.end(), directory.path());
         wait_for(port, &directory.path().join("log"));
-        Self { program, directory, port }
-    }
-
-    /// Ends it.
-    pub fn stop(mut self) {
-        self.program.end();
+        Self { _program: program, directory, port }
     }
 
     /// What it printed.

@@ -1,5 +1,6 @@
 //! Gateways, and everything else that asks about requests to the guarded API.
 
+mod apache;
 mod api;
 mod authzen;
 mod forward_auth;

@@ -28,26 +28,26 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    pub(crate) async fn start(kind: Kind, edits: &[(&str, &str)], environment: &[(&str, &str)]) -> Self {
-        Self::around(Guarded::with("grpc_listen = \"127.0.0.1:0\"\n").await, kind, edits, environment).await
-    }
-
-    pub(crate) async fn around(
-        guarded: Guarded,
-        kind: Kind,
-        edits: &[(&str, &str)],
-        environment: &[(&str, &str)],
-    ) -> Self {
+    pub(crate) async fn start(kind: Kind) -> Self {
+        let (wire, grpc) = (Wire::closed().await, Wire::closed().await);
+        // Whoever looks up where to ask is led the same way as those who are told.
+        let own = format!("public_url = \"http://127.0.0.1:{}\"\ngrpc_listen = \"127.0.0.1:0\"\n", wire.port);
+        let guarded = Guarded::with(&own).await;
         let api = Api::start().await;
-        let wire = Wire::to(guarded.server.address).await;
-        let grpc = Wire::to(guarded.server.grpc.unwrap()).await;
+        let asking = json!({"name": "gateway", "grants": ["keys:verify"]});
+        let operator = guarded.server.op_post("/operator-keys", &asking).await.created();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let (id, token) = (text(&operator["operator_key"]["id"]), text(&operator["token"]));
+        let environment = [("OPERATOR_ID", id.as_str()), ("OPERATOR_TOKEN", &token)];
         let others = Others { api: api.address.port(), portcullis: wire.port, grpc: grpc.port };
-        let gateway = Gateway::start(kind, others, edits, environment);
-        Self { guarded, api, wire, grpc, kind, gateway }
+        let gateway = Gateway::start(kind, others, &environment);
+        let setup = Self { guarded, api, wire, grpc, kind, gateway };
+        setup.line(None).await;
+        setup
     }
 
     /// Has the gateway reach this in place of Portcullis.
-    async fn line(&self, line: Option<Line>) {
+    pub(crate) async fn line(&self, line: Option<Line>) {
         let (http, grpc) = (self.guarded.server.address, self.guarded.server.grpc.unwrap());
         self.wire.is(line.unwrap_or(Line::To(http)));
         self.grpc.is(line.unwrap_or(Line::To(grpc)));
@@ -224,7 +224,7 @@ impl Setup {
     }
 
     /// Sends all of these, some of them at once.
-    async fn all(&self, requests: Vec<String>) {
+    pub(crate) async fn all(&self, requests: Vec<String>) {
         const AT_ONCE: usize = 16;
         for requests in requests.chunks(AT_ONCE) {
             join_all(requests.iter().map(|request| self.raw(request.as_bytes()))).await;
@@ -283,7 +283,7 @@ impl Setup {
 }
 
 /// Ways to write a path that somebody takes for another one.
-fn tricks() -> Vec<String> {
+pub(crate) fn tricks() -> Vec<String> {
     let account = "/api/v1/user";
     let mut tricks = vec![
         format!("/{account}"),
@@ -325,7 +325,7 @@ fn tricks() -> Vec<String> {
 }
 
 /// Whether some server would take the path for the account of the key's owner.
-fn reads_as_account(target: &str) -> bool {
+pub(crate) fn reads_as_account(target: &str) -> bool {
     let path = target.to_lowercase();
     let path = path.replace("%25", "%").replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
     let mut segments: Vec<&str> = Vec::new();
@@ -340,7 +340,7 @@ fn reads_as_account(target: &str) -> bool {
 }
 
 /// Requests with another one hidden in them.
-fn smuggled() -> Vec<String> {
+pub(crate) fn smuggled() -> Vec<String> {
     let hidden = "GET /api/v1/user HTTP/1.1\r\nHost: api\r\nX-API-Key: {key}\r\n\r\n";
     let head = "POST /api/contacts HTTP/1.1\r\nHost: api\r\nX-API-Key: {key}\r\n";
     vec![
@@ -358,7 +358,7 @@ fn smuggled() -> Vec<String> {
 }
 
 async fn battery(kind: Kind) {
-    let setup = Setup::start(kind, &[], &[]).await;
+    let setup = Setup::start(kind).await;
     setup.lets_through_who_may().await;
     setup.refuses_who_may_not().await;
     setup.believes_no_client().await;
