@@ -40,6 +40,7 @@ pub(crate) struct Args {
 #[derive(Default, Serialize)]
 struct Printed<'a> {
     url: String,
+    operator_key_id: Option<String>,
     operator_token: Option<&'a SecretText>,
     user_id: Option<String>,
     email: Option<&'static str>,
@@ -87,6 +88,7 @@ fn print(args: &Args, url: String, made: Option<&(Initialised, Sample)>) -> Resu
         None => Printed { url, ..Printed::default() },
         Some((first, sample)) => Printed {
             url,
+            operator_key_id: Some(first.operator_key_id.to_string()),
             operator_token: Some(&first.operator_token),
             user_id: Some(first.user_id.to_string()),
             email: Some(EMAIL),
@@ -110,7 +112,7 @@ fn again(args: &Args, url: &str) -> String {
 fn welcome(args: &Args, url: &str, first: &Initialised, sample: &Sample) -> String {
     let businesses = sample.business_ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let data = args.data.display();
-    let (user, key) = (first.user_id, sample.api_key_id);
+    let (user, key, operator) = (first.user_id, sample.api_key_id, first.operator_key_id);
     let (operator_token, token) = (first.operator_token.expose(), sample.token.expose());
     let password = first.password.as_ref().map_or("", SecretText::expose);
     format!(
@@ -126,8 +128,9 @@ Two tokens, shown this once:
   export OPERATOR={operator_token}
   export KEY={token}
 
-Your back end has the operator key; your customer has the API key ({key}),
-which belongs to {user} and reaches {businesses}.
+Your back end has the operator key ({operator}); your customer has the API key
+({key}), which belongs to {user} and reaches
+{businesses}.
 
 Paste the two lines above into another terminal, then ask whether a request with the key may pass:
 
