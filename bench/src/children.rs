@@ -149,6 +149,8 @@ async fn serve(config: Config) -> Done<()> {
 async fn bare() -> Done<()> {
     let router = Router::new()
         .route("/204", get(async || StatusCode::NO_CONTENT))
+        .route("/health", get(async || StatusCode::NO_CONTENT))
+        .route("/api/contacts", get(async || StatusCode::NO_CONTENT))
         .route("/echo", post(async |Json(body): Json<serde_json::Value>| Json(body)));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     say(&listener.local_addr()?.to_string())?;

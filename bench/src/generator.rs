@@ -24,9 +24,7 @@ pub(crate) fn run(address: &str, seconds: f64, requests: &str) -> Done<()> {
         let end = begun + Duration::from_secs_f64(seconds);
         let mut connections = JoinSet::new();
         for n in 0..CONNECTIONS {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            connections.spawn(connection(stream, Arc::clone(&requests), n, end));
+            connections.spawn(connection(address.to_owned(), Arc::clone(&requests), n, end));
         }
         let mut answered = 0_u64;
         while let Some(done) = connections.join_next().await {
@@ -37,21 +35,33 @@ pub(crate) fn run(address: &str, seconds: f64, requests: &str) -> Done<()> {
     })
 }
 
-async fn connection(mut stream: TcpStream, requests: Arc<Vec<Vec<u8>>>, first: usize, end: Instant) -> Done<u64> {
+async fn connect(address: &str) -> Done<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn connection(address: String, requests: Arc<Vec<Vec<u8>>>, first: usize, end: Instant) -> Done<u64> {
+    let mut stream = connect(&address).await?;
     let mut buffer = vec![0; 256 * 1024];
     let mut answered = 0;
     let mut n = first * 311;
-    while Instant::now() < end {
+    'requests: while Instant::now() < end {
         let request = requests.get(n % requests.len()).ok_or("no request")?;
-        stream.write_all(request).await?;
+        let _ = stream.write_all(request).await;
         let mut filled = 0;
         loop {
-            let read = stream.read(buffer.get_mut(filled..).ok_or("the answer is too long")?).await?;
+            let read = stream.read(buffer.get_mut(filled..).ok_or("the answer is too long")?).await.unwrap_or(0);
+            // Gateways end a connection after so many requests, between two of them.
+            if read == 0 && filled == 0 {
+                stream = connect(&address).await?;
+                continue 'requests;
+            }
+            if read == 0 {
+                return Err("the server closed the connection in the middle of an answer".into());
+            }
             filled += read;
             let answer = buffer.get(..filled).unwrap_or_default();
-            if read == 0 {
-                return Err("the server closed the connection".into());
-            }
             if let Some(whole) = length(answer)
                 && filled >= whole
             {

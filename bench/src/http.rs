@@ -10,7 +10,7 @@ use crate::{Done, Scale, keys};
 
 /// How many keys the requests are about.
 const TOKENS: usize = 20_000;
-const TICKS_A_SECOND: f64 = 100.0;
+pub(crate) const TICKS_A_SECOND: f64 = 100.0;
 
 /// One kind of request: what it is called, beside what it stands, and how it is written.
 pub(crate) struct Scenario {
@@ -78,7 +78,7 @@ pub(crate) fn measure_lists(scale: &Scale, directory: &Path, stored: &Stored, ta
 }
 
 /// Tokens of a part of all keys, evenly.
-fn tokens(count: usize) -> Vec<String> {
+pub(crate) fn tokens(count: usize) -> Vec<String> {
     let many = TOKENS.min(count);
     (0..many).map(|n| keys::token(n * (count / many)).reveal().to_owned()).collect()
 }
@@ -91,7 +91,7 @@ fn post(path: &str, operator: &str, body: &str) -> String {
     )
 }
 
-fn get(path: &str, token: &String) -> String {
+pub(crate) fn get(path: &str, token: &String) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n")
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 mod children;
+mod gateways;
 mod generator;
 mod http;
 mod in_process;
@@ -43,12 +44,14 @@ fn main() -> Done<()> {
     if let ["child", rest @ ..] = words.as_slice() {
         return children::be(rest);
     }
-    if let Some(unknown) =
-        words.iter().find(|word| !matches!(**word, "--quick" | "--json" | "--lists" | "--meter" | "--nodes"))
+    if let Some(unknown) = words
+        .iter()
+        .find(|word| !matches!(**word, "--quick" | "--json" | "--lists" | "--meter" | "--nodes" | "--gateways"))
     {
-        return Err(
-            format!("there is no option {unknown}; there are --quick, --lists, --meter, --nodes and --json").into()
-        );
+        return Err(format!(
+            "there is no option {unknown}; there are --quick, --lists, --meter, --nodes, --gateways and --json"
+        )
+        .into());
     }
     let scale = if words.contains(&"--quick") { QUICK } else { FULL };
     if words.contains(&"--lists") {
@@ -63,6 +66,11 @@ fn main() -> Done<()> {
         let directory = tempfile::tempdir()?;
         let store = store::fill(directory.path(), scale.stored_keys, store::Whose::Many)?;
         return nodes::measure(&scale, directory.path(), &store, &mut table::Table::new(true));
+    }
+    if words.contains(&"--gateways") {
+        let directory = tempfile::tempdir()?;
+        store::fill(directory.path(), scale.stored_keys, store::Whose::Many)?;
+        return gateways::measure(&scale, directory.path(), &mut table::Table::new(true));
     }
     measure(scale, words.contains(&"--json"))
 }

@@ -16,7 +16,20 @@ fn ways(token: &str) -> [(&'static str, String); 3] {
 
 #[tokio::test]
 async fn every_resource_is_read_and_written_in_every_way() {
-    let world = World::new().await;
+    read_and_write(&World::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_it_is_through_nginx() {
+    read_and_write(&World::through_nginx().await).await;
+}
+
+#[tokio::test]
+async fn so_it_is_through_proxy_mode() {
+    read_and_write(&World::through_proxy().await).await;
+}
+
+async fn read_and_write(world: &World) {
     let only = json!({"business_scope": {"only": [world.clinic]}});
     let key = world.key(only).await;
     for (name, value) in ways(&key.token) {
@@ -49,6 +62,9 @@ async fn every_resource_is_read_and_written_in_every_way() {
                 ask("PUT", &all, &new).await.fails(405, "METHOD_NOT_ALLOWED", None);
             }
         }
+        // What a published example asks for besides: the account, which a key reaches where it was told so.
+        let account = send(with_key(world.request("GET", "/api/v1/user"))).await;
+        account.fails(403, "PERMISSION_DENIED", Some("user_management"));
         let analytics = send(with_key(world.request("GET", "/api/analytics"))).await;
         assert_eq!(analytics.column("id"), [&*world.clinic]);
     }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use portcullis_engines::{Gateway, Kind, Others, free_port};
 use portcullis_tower::Portcullis;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -33,6 +34,8 @@ pub(crate) struct World {
     pub(crate) clinic: String,
     pub(crate) shop: String,
     data: TempDir,
+    /// What stands in front of the CRM, where it does not ask by itself.
+    gateway: Option<Gateway>,
 }
 
 /// An answer, read whole.
@@ -45,27 +48,55 @@ pub(crate) struct Answer {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        let mut world = Self::with("").await;
+        world.url = world.crm(Front::Itself, 0).await;
+        world
+    }
+
+    /// Behind nginx, as `gateways/nginx` has it.
+    pub(crate) async fn through_nginx() -> Self {
+        let mut world = Self::with("").await;
+        let crm = world.behind("127.0.0.1").await;
+        let port = |url: &str| url.rsplit(':').next().unwrap().parse().unwrap();
+        let others = Others { api: port(&crm), portcullis: port(&world.server.url), grpc: port(&world.server.url) };
+        let nginx = Gateway::start(Kind::Nginx, others, &[]);
+        world.url = format!("http://127.0.0.1:{}", nginx.port);
+        world.gateway = Some(nginx);
+        world
+    }
+
+    /// Behind Portcullis itself, as a proxy.
+    pub(crate) async fn through_proxy() -> Self {
+        let (proxy, crm) = (free_port(), free_port());
+        let upstream =
+            format!("[gate.crm.upstream]\nurl = \"http://127.0.0.1:{crm}\"\nlisten = \"127.0.0.1:{proxy}\"\n");
+        let mut world = Self::with(&upstream).await;
+        world.crm(Front::Gateway(vec!["127.0.0.1".parse().unwrap()]), crm).await;
+        world.url = format!("http://127.0.0.1:{proxy}");
+        world
+    }
+
+    /// Without a CRM.
+    async fn with(settings: &str) -> Self {
         let roomy = "rate_limit_per_minute = 100_000_000\nrate_limit_per_second = 100_000_000\n";
-        let server = Server::with(&(roomy.to_owned() + include_str!("../gate.toml"))).await;
+        let server = Server::with(&format!("{roomy}{}{settings}", include_str!("../gate.toml"))).await;
         let data = TempDir::new().unwrap();
         let ann = server.user("ann@example.com").await;
         let (clinic, shop) = (server.business("Dental Clinic", &ann).await, server.business("Bike Shop", &ann).await);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut world = Self { server, url: String::new(), http, ann, clinic, shop, data };
-        world.url = world.crm(Front::Itself).await;
-        world
+        Self { server, url: String::new(), http, ann, clinic, shop, data, gateway: None }
     }
 
     /// The address of another CRM on the same rows.
     pub(crate) async fn behind(&self, gateway: &str) -> String {
         let gateway: IpAddr = gateway.parse().unwrap();
-        self.crm(Front::Gateway(vec![gateway])).await
+        self.crm(Front::Gateway(vec![gateway]), 0).await
     }
 
-    async fn crm(&self, front: Front) -> String {
+    async fn crm(&self, front: Front, port: u16) -> String {
         let store = Store::open(&self.data.path().join("crm.db")).await.unwrap();
         let portcullis = Portcullis::at(&self.server.url, &self.server.operator).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(serve(Crm::new(store, portcullis, front), listener, std::future::pending()));
         url
