@@ -12,7 +12,9 @@ use crate::support::Server;
 const OPEN: [&str; 4] = ["accept_invitation", "request_password_link", "set_password", "sign_in"];
 
 /// Beside the API: pages and files that are the same for everybody.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 11] = [
+    "/.well-known/authzen-configuration",
+    "/.well-known/oauth-authorization-server",
     "/livez",
     "/readyz",
     "/openapi.json",
