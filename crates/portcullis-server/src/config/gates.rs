@@ -28,7 +28,7 @@ pub struct Gate {
 /// The API behind a gate, where this server is the proxy in front of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
-    /// `http://` or `https://`, host and perhaps a port.
+    /// `http://` or `https://`, host and perhaps a port. It says where to connect to; the API is told the `Host` that the client named.
     pub url: String,
     pub listen: SocketAddr,
     /// Whose content is sent to the API as `Authorization`.

@@ -4,6 +4,7 @@ pub(crate) mod authzen;
 pub(crate) mod envoy;
 pub(crate) mod forward_auth;
 pub(crate) mod introspection;
+pub(crate) mod proxy;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
