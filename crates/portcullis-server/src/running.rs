@@ -56,17 +56,17 @@ pub async fn bind(app: Arc<App>) -> Result<Bound, BindError> {
         Some(wanted) => listen("grpc_listen", wanted).await.map(|(listener, at)| (Some(listener), Some(at)))?,
         None => (None, None),
     };
-    let (mut proxies, mut proxied) = (Vec::new(), Vec::new());
+    let (mut addresses, mut proxied) = (Vec::new(), Vec::new());
     for gate in &app.config.gates {
         let Some(upstream) = &gate.upstream else { continue };
         let name = &gate.rules.name;
         let proxy = Proxy::new(&app, gate, upstream);
         let proxy = proxy.map_err(|cause| BindError::Upstream { gate: name.clone(), cause })?;
         let (listener, at) = listen(&format!("gate.{name}.upstream.listen"), upstream.listen).await?;
-        proxies.push((name.clone(), at));
+        addresses.push((name.clone(), at));
         proxied.push((listener, Arc::new(proxy)));
     }
-    Ok(Bound { app, listener, address, grpc, grpc_address, proxies, proxied })
+    Ok(Bound { app, listener, address, grpc, grpc_address, proxies: addresses, proxied })
 }
 
 async fn listen(setting: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {

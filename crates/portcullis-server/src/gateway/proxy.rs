@@ -79,12 +79,12 @@ impl Proxy {
         let (parts, body) = request.into_parts();
         let whole = body.is_end_stream();
         let passing = AssertUnwindSafe(self.pass(&parts, body, id)).catch_unwind().await;
-        let panicked = |_| Err(Error::Internal("the proxy panicked".to_owned()).into());
+        let panicked = |_| Err(Refused::from(Error::Internal("the proxy panicked".to_owned())));
         let mut response = passing.unwrap_or_else(panicked).unwrap_or_else(|Refused { error, limits }| {
             let mut response = error.render(id);
             let headers = response.headers_mut();
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            headers.extend(limits);
+            headers.extend(*limits);
             if !whole {
                 // What the client is still sending would be read as the next request.
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -138,7 +138,7 @@ impl Proxy {
                 response.headers_mut().extend(limits);
                 Ok(response)
             }
-            Err(error) => Err(Refused { error, limits }),
+            Err(error) => Err(Refused { error, limits: Box::new(limits) }),
         }
     }
 

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use super::{Api, OK, Proxied, Talk};
 
-fn impatient(settings: String) -> String {
+fn impatient(settings: &str) -> String {
     format!("{settings}response_timeout_seconds = 1\nidle_timeout_seconds = 1\nconnect_timeout_ms = 200\n")
 }
 
@@ -31,9 +31,9 @@ async fn what_cannot_be_connected_to_in_time_is_a_bad_gateway() {
     // TLS is spoken to what never says anything.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("url = \"https://{}\"", silent.local_addr().unwrap());
-    let tls = |settings: String| {
+    let tls = |settings: &str| {
         let plain = settings.lines().find(|line| line.starts_with("url = ")).unwrap().to_owned();
-        impatient(settings.replace(&plain, &url))
+        impatient(&settings.replace(&plain, &url))
     };
     let proxied = Proxied::with(Api::answering(OK).await, tls).await;
     proxied.ask(proxied.request("GET /api/contacts", &[])).await.fails(502, "BAD_GATEWAY", None);

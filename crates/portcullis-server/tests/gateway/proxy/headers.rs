@@ -3,7 +3,7 @@
 use super::{Api, OK, Proxied};
 
 /// Nobody is trusted to tell where a request comes from.
-fn untrusting(settings: String) -> String {
+fn untrusting(settings: &str) -> String {
     settings.replace("trusted_proxies = [\"127.0.0.1\", \"10.1.0.0/16\"]", "trusted_proxies = []")
 }
 
@@ -117,7 +117,7 @@ async fn what_is_of_one_connection_stays_on_it_both_ways() {
 #[tokio::test]
 async fn no_credential_of_ours_reaches_the_api() {
     let token_parameter =
-        |settings: String| settings.replace("[gate.crm]\n", "[gate.crm]\ntoken_parameter = \"api_key\"\n");
+        |settings: &str| settings.replace("[gate.crm]\n", "[gate.crm]\ntoken_parameter = \"api_key\"\n");
     let proxied = Proxied::with(Api::answering(OK).await, token_parameter).await;
     let lines = [
         "Cookie: a=b; __Host-portcullis_session=ps_secret;c=\"d\"",
@@ -145,7 +145,7 @@ async fn the_api_gets_a_credential_of_its_own_from_a_file() {
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("authorization");
     std::fs::write(&file, "Bearer of-the-api\n").unwrap();
-    let settings = |settings: String| format!("{settings}authorization_file = \"{}\"\n", file.display());
+    let settings = |settings: &str| format!("{settings}authorization_file = \"{}\"\n", file.display());
     let proxied = Proxied::with(Api::answering(OK).await, settings).await;
     let own = format!("GET /api/contacts HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {}\r\n\r\n", proxied.token());
     assert_eq!(proxied.ask(own).await.status(), 200);

@@ -257,14 +257,14 @@ struct Proxied {
 
 impl Proxied {
     async fn before(api: Api) -> Self {
-        Self::with(api, |settings| settings).await
+        Self::with(api, str::to_owned).await
     }
 
     /// With settings that are changed first.
-    async fn with(api: Api, change: impl Fn(String) -> String) -> Self {
+    async fn with(api: Api, change: impl Fn(&str) -> String) -> Self {
         let upstream =
             format!("{GATE}\n[gate.crm.upstream]\nurl = \"http://{}\"\nlisten = \"127.0.0.1:0\"\n", api.address);
-        let guarded = Guarded::of(&change(upstream)).await;
+        let guarded = Guarded::of(&change(&upstream)).await;
         let (_, address) = guarded.server.proxies[0];
         Self { guarded, api, address }
     }
@@ -279,7 +279,7 @@ impl Proxied {
 
     /// The head of a request with a good key, and with these lines.
     fn request(&self, line: &str, lines: &[&str]) -> String {
-        let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        let lines: String = lines.iter().flat_map(|line| [*line, "\r\n"]).collect();
         format!("{line} HTTP/1.1\r\nHost: api.example\r\nX-API-Key: {}\r\n{lines}\r\n", self.token())
     }
 

@@ -91,7 +91,7 @@ async fn a_tunnel_ends_with_its_key() {
 
 #[tokio::test]
 async fn a_tunnel_that_nobody_uses_is_closed_and_one_whose_client_is_gone() {
-    let idle = |settings: String| format!("{settings}idle_timeout_seconds = 1\n");
+    let idle = |settings: &str| format!("{settings}idle_timeout_seconds = 1\n");
     let proxied = Proxied::with(echo().await, idle).await;
     let (mut client, _) = tunnel(&proxied, "").await;
     for _ in 0..6 {
