@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use portcullis_server::App;
+use portcullis_server::clock::Clock;
+use portcullis_server::config::Config;
 use tokio::net::TcpListener;
 
+use super::super::GATE;
 use super::{Api, OK, Proxied, Talk};
 
 fn impatient(settings: &str) -> String {
@@ -139,5 +143,32 @@ async fn an_answer_that_breaks_off_or_stalls_never_looks_whole() {
             assert!(!looks_whole, "HTTP/{version}, {head:?}: {text:?}");
         }
         proxied.api.is_left().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_the_proxy_says_of_which_gate_and_why_and_does_not_start() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (taken, folder) = (taken.local_addr().unwrap().to_string(), tempfile::TempDir::new().unwrap());
+    let missing = folder.path().join("missing").display().to_string();
+    let empty = folder.path().join("empty").display().to_string();
+    std::fs::write(&empty, "\n").unwrap();
+    let free = "127.0.0.1:0".to_owned();
+    for (number, (listen, more, words)) in [
+        (&taken, String::new(), ["`gate.crm.upstream.listen`", &taken]),
+        (&free, format!("authorization_file = \"{missing}\""), ["gate `crm`", &missing]),
+        (&free, format!("authorization_file = \"{empty}\""), ["gate `crm`", &empty]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let upstream = format!("[gate.crm.upstream]\nurl = \"http://127.0.0.1:1\"\nlisten = \"{listen}\"\n{more}\n");
+        let mut config = Config::read(&format!("{GATE}\n{upstream}"), std::iter::empty()).unwrap();
+        config.listen = ([127, 0, 0, 1], 0).into();
+        config.data = folder.path().join(format!("store{number}"));
+        config.pepper_file = config.data.join("pepper");
+        let app = App::open(config, Clock::System).await.unwrap();
+        let error = portcullis_server::bind(app).await.unwrap_err().to_string();
+        assert!(words.iter().all(|word| error.contains(word)), "{error}");
     }
 }
