@@ -255,6 +255,11 @@ struct Proxied {
     address: SocketAddr,
 }
 
+/// The gate, with this API behind it.
+fn upstream(api: &Api) -> String {
+    format!("{GATE}\n[gate.crm.upstream]\nurl = \"http://{}\"\nlisten = \"127.0.0.1:0\"\n", api.address)
+}
+
 impl Proxied {
     async fn before(api: Api) -> Self {
         Self::with(api, str::to_owned).await
@@ -262,9 +267,7 @@ impl Proxied {
 
     /// With settings that are changed first.
     async fn with(api: Api, change: impl Fn(&str) -> String) -> Self {
-        let upstream =
-            format!("{GATE}\n[gate.crm.upstream]\nurl = \"http://{}\"\nlisten = \"127.0.0.1:0\"\n", api.address);
-        let guarded = Guarded::of(&change(&upstream)).await;
+        let guarded = Guarded::of(&change(&upstream(&api))).await;
         let (_, address) = guarded.server.proxies[0];
         Self { guarded, api, address }
     }

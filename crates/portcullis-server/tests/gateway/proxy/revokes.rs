@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use portcullis_engines::Postgres;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use super::{Api, Proxied, SOON, Talk};
+use super::{Api, Proxied, SOON, Talk, upstream};
+use crate::support::Server;
 
 /// An API whose answers never end.
 async fn endless() -> Api {
@@ -117,4 +119,32 @@ async fn what_needs_no_key_is_nobodys_to_end() {
     proxied.revoke().await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     client.exactly(100).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_revoke_on_another_node_is_as_quick_and_without_a_lease_nothing_goes_on() {
+    let api = endless().await;
+    let settings = format!("lease_ms = 1000\nslack_ms = 100\n{}", upstream(&api));
+    let first = Server::node(&settings).await;
+    let second = first.beside(&settings).await;
+    let (ann, _) = first.owner_of("ann@example.com", "Dental Clinic").await;
+    let begin = async |path: &str, token: &str| {
+        let mut client = Talk::to(second.proxies[0].1).await;
+        client.say(format!("GET {path} HTTP/1.1\r\nHost: h\r\nX-API-Key: {token}\r\n\r\n")).await;
+        assert_eq!(client.head().await.unwrap().status(), 200);
+        client
+    };
+    let (gone, live) = (first.key(&ann, &json!({"name": "G"})).await, first.key(&ann, &json!({"name": "L"})).await);
+    let mut revoked = begin("/api/contacts", &gone.token).await;
+    let mut other = begin("/api/contacts", &live.token).await;
+    let mut public = begin("/health", &live.token).await;
+    first.revoke(&ann, &gone).await;
+    let (_, in_order) = timeout(SOON, revoked.drained()).await.expect("it is cut");
+    assert!(!in_order);
+    other.exactly(100).await.unwrap();
+    // Nobody can renew a lease in a table that is not there.
+    Postgres::shared().sql(first.database(), "ALTER TABLE leases RENAME TO away");
+    let (_, in_order) = timeout(SOON * 2, other.drained()).await.expect("it is cut");
+    assert!(!in_order);
+    public.exactly(500).await.unwrap();
 }
