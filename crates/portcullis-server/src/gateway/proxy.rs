@@ -45,6 +45,7 @@ pub(crate) struct Proxy {
     app: Arc<App>,
     gate: Gate,
     rewriting: Rewriting,
+    keep_host: bool,
     upstream: Arc<Upstream>,
     exchanges: Arc<Exchanges>,
 }
@@ -57,6 +58,7 @@ impl Proxy {
         Ok(Self {
             app: Arc::clone(app),
             rewriting: Rewriting::new(&gate.rules, authorization),
+            keep_host: config.keep_host,
             upstream: Arc::new(Upstream::new(config, Arc::clone(&exchanges))?),
             gate: gate.clone(),
             exchanges,
@@ -115,7 +117,7 @@ impl Proxy {
             identity,
             way: &way,
             trusted: self.app.config.trusts(peer),
-            host: parts.headers.get(HOST).cloned().or_else(|| self.upstream.host()),
+            host: self.upstream.host().filter(|_| !self.keep_host || !parts.headers.contains_key(HOST)),
             request_id: request_id(id),
             upgrade: upgrade.clone(),
             chunked: body.size_hint().exact().is_none(),

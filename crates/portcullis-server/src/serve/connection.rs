@@ -183,6 +183,10 @@ async fn finish(stream: WireStream, end: End, wire: &Wire, peer: SocketAddr, ter
         }
         End::Waited(phase) => {
             tracing::debug!(%peer, ?phase, "a connection timed out");
+            if *phase == Phase::Writing {
+                // Neither is the kernel to keep for long what nobody takes.
+                return reset(&stream.into_inner());
+            }
             if *phase != Phase::Head || !stream.is_inside_head() || !wire.is_clear() {
                 return;
             }

@@ -70,6 +70,7 @@ pub(super) struct Told<'a> {
     pub(super) way: &'a [IpAddr],
     /// Whether what the peer forwarded is believed.
     pub(super) trusted: bool,
+    /// What the API is told as `Host`, where it is not what the client named.
     pub(super) host: Option<HeaderValue>,
     pub(super) request_id: Option<HeaderValue>,
     pub(super) upgrade: Option<HeaderValue>,
@@ -105,8 +106,9 @@ impl Rewriting {
         headers.insert(FORWARDED_PROTO, proto.unwrap_or(HeaderValue::from_static("http")));
         let way = told.way.iter().rev().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         headers.extend(HeaderValue::from_str(&way).map(|way| (FORWARDED_FOR, way)));
-        headers.extend(forwarded(&FORWARDED_HOST).or(told.host.clone()).map(|host| (FORWARDED_HOST, host)));
-        headers.extend(told.host.map(|host| (HOST, host)));
+        let named = sent.get(HOST).cloned();
+        headers.extend(forwarded(&FORWARDED_HOST).or(named.clone()).map(|host| (FORWARDED_HOST, host)));
+        headers.extend(told.host.or(named).map(|host| (HOST, host)));
         headers.extend(told.request_id.map(|id| (X_REQUEST_ID, id)));
         headers.extend(self.authorization.clone().map(|value| (AUTHORIZATION, value)));
         headers.append(VIA, HeaderValue::from_static("1.1 portcullis"));

@@ -105,7 +105,7 @@ impl Upstream {
         })
     }
 
-    /// The name of the API, for a client that names none.
+    /// Host and port of the API.
     pub(super) fn host(&self) -> Option<HeaderValue> {
         HeaderValue::from_str(self.uri.authority()?.as_str()).ok()
     }

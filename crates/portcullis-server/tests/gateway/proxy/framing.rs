@@ -102,6 +102,7 @@ async fn bodies_have_the_length_that_their_senders_gave_them() {
         assert_eq!(seen.text(), if body.contains("\r\n") { "ab" } else { body }, "{line} {lines:?}");
     }
     assert_eq!(proxied.api.seen().len(), 7);
+    assert!(proxied.api.seen().iter().all(|seen| seen.number == 0), "a connection was not used again");
 }
 
 #[tokio::test]

@@ -153,6 +153,14 @@ async fn the_api_gets_a_credential_of_its_own_from_a_file() {
 }
 
 #[tokio::test]
+async fn the_api_is_told_its_own_host_where_it_needs_that() {
+    let proxied = Proxied::with(Api::answering(OK).await, |settings| format!("{settings}keep_host = false\n")).await;
+    assert_eq!(proxied.ask(proxied.request("GET /api/contacts", &[])).await.status(), 200);
+    let (seen, own) = (proxied.api.one(), proxied.api.address.to_string());
+    assert_eq!((seen.one("host"), seen.one("x-forwarded-host")), (&own as &str, "api.example"));
+}
+
+#[tokio::test]
 async fn attack_11_what_an_untrusted_client_says_of_its_way_is_dropped() {
     let proxied = Proxied::with(Api::answering(OK).await, untrusting).await;
     let lines = [
