@@ -147,6 +147,12 @@ codes! {
     "UNAVAILABLE" 503 "Unavailable"
         "The server cannot answer now. Your key is not the reason."
         "Ask again." ["disk_full": "the server's disk has no room, and nothing was changed"];
+    "BAD_GATEWAY" 502 "Bad gateway"
+        "The API behind this gateway cannot be reached, or its answer cannot be read. Your key is not the reason."
+        "Ask again later; what the request was to change may have been changed." [];
+    "GATEWAY_TIMEOUT" 504 "Gateway timeout"
+        "The API behind this gateway did not answer in time."
+        "Ask again later; what the request was to change may have been changed." [];
 }
 
 /// The few words that stand over a code.

@@ -36,7 +36,7 @@ pub(crate) use business::{
 };
 pub(crate) use knock::Knock;
 pub(crate) use oauth::OAuthClient;
-pub(crate) use origin::{Client, From, check_not_from_elsewhere, check_same_site, origin};
+pub(crate) use origin::{Client, FORWARDED_FOR, From, check_not_from_elsewhere, check_same_site, origin, way};
 
 /// What a page of the dashboard says when it asks without anybody's doing.
 const BY_ITSELF: HeaderName = HeaderName::from_static("x-portcullis-by-itself");

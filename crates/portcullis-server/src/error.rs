@@ -55,6 +55,10 @@ pub(crate) enum Error {
     /// is none is done again by whoever does it.
     #[error("This server cannot answer now; ask again. Your key is not the reason.")]
     Again(String),
+    #[error("The API behind this gateway cannot be reached, or its answer cannot be read.")]
+    BadGateway(String),
+    #[error("The API behind this gateway did not answer in time.")]
+    GatewayTimeout,
 }
 
 impl Error {
@@ -88,6 +92,8 @@ impl Error {
             Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Full | Self::Unavailable(_) | Self::Again(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BadGateway(_) => StatusCode::BAD_GATEWAY,
+            Self::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -110,6 +116,8 @@ impl Error {
             Self::Validation(_) => "VALIDATION_FAILED",
             Self::Internal(_) => "INTERNAL",
             Self::Full | Self::Unavailable(_) | Self::Again(_) => "UNAVAILABLE",
+            Self::BadGateway(_) => "BAD_GATEWAY",
+            Self::GatewayTimeout => "GATEWAY_TIMEOUT",
         }
     }
 
@@ -155,7 +163,7 @@ impl Error {
 
     /// The whole answer. What went wrong inside goes to the log and nowhere else.
     pub(crate) fn render(&self, request: RequestId) -> Response {
-        if let Self::Internal(cause) | Self::Unavailable(cause) | Self::Again(cause) = self {
+        if let Self::Internal(cause) | Self::Unavailable(cause) | Self::Again(cause) | Self::BadGateway(cause) = self {
             tracing::error!(request_id = %request, code = self.code(), cause, "a request failed");
         }
         let body = serde_json::to_vec(&self.problem(request)).unwrap_or_default();

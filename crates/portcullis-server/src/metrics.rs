@@ -32,11 +32,13 @@ pub(crate) enum Surface {
     Introspection,
     /// `/access/v1/evaluation` and `/evaluations`.
     AuthZen,
+    /// In front of an API that this server is the proxy of.
+    Proxy,
 }
 
 impl Surface {
-    const ALL: [Self; 6] =
-        [Self::Verify, Self::Own, Self::ForwardAuth, Self::Envoy, Self::Introspection, Self::AuthZen];
+    const ALL: [Self; 7] =
+        [Self::Verify, Self::Own, Self::ForwardAuth, Self::Envoy, Self::Introspection, Self::AuthZen, Self::Proxy];
 
     const fn name(self) -> &'static str {
         match self {
@@ -46,6 +48,7 @@ impl Surface {
             Self::Envoy => "envoy",
             Self::Introspection => "introspection",
             Self::AuthZen => "authzen",
+            Self::Proxy => "proxy",
         }
     }
 }
@@ -84,12 +87,15 @@ pub(crate) enum Part {
     ForwardAuth,
     /// What standards ask: introspection, AuthZEN.
     Standards,
+    /// Of another API, which this server is the proxy of: until the head of its answer.
+    Proxy,
     Manage,
     Other,
 }
 
 impl Part {
-    const ALL: [Self; 6] = [Self::Verify, Self::WhoAmI, Self::ForwardAuth, Self::Standards, Self::Manage, Self::Other];
+    const ALL: [Self; 7] =
+        [Self::Verify, Self::WhoAmI, Self::ForwardAuth, Self::Standards, Self::Proxy, Self::Manage, Self::Other];
 
     const fn name(self) -> &'static str {
         match self {
@@ -97,6 +103,7 @@ impl Part {
             Self::WhoAmI => "whoami",
             Self::ForwardAuth => "forward_auth",
             Self::Standards => "standards",
+            Self::Proxy => "proxy",
             Self::Manage => "manage",
             Self::Other => "other",
         }

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::gateway::envoy;
+use crate::gateway::proxy::Proxy;
 use crate::routes;
-use crate::serve::{ConnectionLimits, serve};
+use crate::serve::{ConnectionLimits, RequestIds, serve};
 
 /// The most headers of one request.
 const MAX_HEADERS: usize = 100;
 
-/// A server that has its address and does not answer yet.
+/// A server that has its addresses and does not answer yet.
 #[derive(Debug)]
 pub struct Bound {
     app: Arc<App>,
@@ -25,15 +27,25 @@ pub struct Bound {
     grpc: Option<TcpListener>,
     /// Where Envoy asks by gRPC.
     pub grpc_address: Option<SocketAddr>,
+    /// Where the proxies of gates with an upstream listen, by the gate's name.
+    pub proxies: Vec<(String, SocketAddr)>,
+    proxied: Vec<(TcpListener, Arc<Proxy>)>,
 }
 
-/// Why an address of the configuration cannot be had.
+/// Why a server cannot begin to listen.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} (`{setting}`): {cause}")]
-pub struct BindError {
-    pub setting: &'static str,
-    pub address: SocketAddr,
-    pub cause: io::Error,
+pub enum BindError {
+    #[error("cannot listen on {address} (`{setting}`): {cause}")]
+    Listen { setting: String, address: SocketAddr, cause: io::Error },
+    #[error("cannot be the proxy of gate `{gate}`: {cause}")]
+    Upstream { gate: String, cause: io::Error },
+}
+
+impl BindError {
+    /// Whether it is the address of this setting that cannot be had.
+    pub fn is_of(&self, name: &str) -> bool {
+        matches!(self, Self::Listen { setting, .. } if setting == name)
+    }
 }
 
 /// Takes the addresses of the configuration.
@@ -44,11 +56,21 @@ pub async fn bind(app: Arc<App>) -> Result<Bound, BindError> {
         Some(wanted) => listen("grpc_listen", wanted).await.map(|(listener, at)| (Some(listener), Some(at)))?,
         None => (None, None),
     };
-    Ok(Bound { app, listener, address, grpc, grpc_address })
+    let (mut addresses, mut proxied) = (Vec::new(), Vec::new());
+    for gate in &app.config.gates {
+        let Some(upstream) = &gate.upstream else { continue };
+        let name = &gate.rules.name;
+        let proxy = Proxy::new(&app, gate, upstream);
+        let proxy = proxy.map_err(|cause| BindError::Upstream { gate: name.clone(), cause })?;
+        let (listener, at) = listen(&format!("gate.{name}.upstream.listen"), upstream.listen).await?;
+        addresses.push((name.clone(), at));
+        proxied.push((listener, Arc::new(proxy)));
+    }
+    Ok(Bound { app, listener, address, grpc, grpc_address, proxies: addresses, proxied })
 }
 
-async fn listen(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
-    let failed = |cause| BindError { setting, address, cause };
+async fn listen(setting: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
+    let failed = |cause| BindError::Listen { setting: setting.to_owned(), address, cause };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
@@ -68,7 +90,7 @@ impl Bound {
         };
         let router = routes::router(Arc::clone(&self.app));
         let for_ids = Arc::clone(&self.app);
-        let request_ids = Arc::new(move || for_ids.request_ids.next(for_ids.clock.now()).to_string());
+        let request_ids: RequestIds = Arc::new(move || for_ids.request_ids.next(for_ids.clock.now()).to_string());
         let mut stopping = stop.clone();
         let for_stop = Arc::clone(&self.app);
         let not_ready = tokio::spawn(async move {
@@ -77,7 +99,11 @@ impl Bound {
             }
         });
         let asked = self.grpc.map(|listener| tokio::spawn(envoy::serve(Arc::clone(&self.app), listener, stop.clone())));
-        let served = serve(self.listener, router, limits, request_ids, stop).await;
+        let mut proxies = JoinSet::new();
+        for (listener, proxy) in self.proxied {
+            proxies.spawn(run_proxy(listener, proxy, limits.clone(), Arc::clone(&request_ids), stop.clone()));
+        }
+        let (served, ()) = tokio::join!(serve(self.listener, router, limits, request_ids, stop), ended(proxies));
         not_ready.abort();
         if let Some(mut asked) = asked
             && tokio::time::timeout(Duration::from_secs(bounds.drain_timeout_seconds), &mut asked).await.is_err()
@@ -86,5 +112,32 @@ impl Bound {
         }
         self.app.close().await;
         served
+    }
+}
+
+/// What looks at the open requests and what takes new ones live and die together: no stream goes on that nobody looks at.
+async fn run_proxy(
+    listener: TcpListener,
+    proxy: Arc<Proxy>,
+    limits: ConnectionLimits,
+    request_ids: RequestIds,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let answering = tower::service_fn({
+        let proxy = Arc::clone(&proxy);
+        move |request| Arc::clone(&proxy).answer(request)
+    });
+    tokio::select! {
+        served = serve(listener, answering, limits, request_ids, stop) => served,
+        never = proxy.watch() => match never {},
+    }
+}
+
+/// Waits for the end of all proxies.
+async fn ended(mut proxies: JoinSet<io::Result<()>>) {
+    while let Some(ended) = proxies.join_next().await {
+        if let Err(error) = ended.map_err(io::Error::other).flatten() {
+            tracing::error!(%error, "a proxy ended before its time; its gate lets nothing through until the next start");
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! - No connection waits longer than its limits say (`alarm`), and none costs a task or a timer for each request.
 //! - The accept loop ends only when it is told to.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -15,15 +16,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
+use tower::Service;
 
 mod addresses;
 mod alarm;
+mod bonds;
 mod connection;
 mod framing;
 mod problem;
@@ -32,6 +37,7 @@ mod tests;
 mod wire;
 
 use addresses::Addresses;
+pub(crate) use bonds::{Leash, Sever, Takeover};
 
 /// The first and the longest pause after an accept that failed for want of something, e.g. file descriptors.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
@@ -61,11 +67,28 @@ pub(crate) struct ConnectionLimits {
 /// Where the ids of requests come from that no router saw.
 pub(crate) type RequestIds = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// What answers requests: a router, or less.
+pub(crate) trait Answering:
+    Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> Answering for S where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 /// Serves until `stop` becomes true, then drains: idle connections close at once, requests in flight have
 /// [`ConnectionLimits::drain_timeout`] to end. When the sender of `stop` is gone without having said so, serving goes on.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    router: impl Answering,
     limits: ConnectionLimits,
     request_ids: RequestIds,
     mut stop: watch::Receiver<bool>,

@@ -104,7 +104,7 @@ pub(crate) async fn open(config: Config) -> Result<Arc<App>, Failure> {
 /// Takes the address.
 pub(crate) async fn bind(app: &Arc<App>) -> Result<Bound, Failure> {
     portcullis_server::bind(Arc::clone(app)).await.map_err(|error| {
-        let hint = if error.setting == "listen" { "; choose another address with --listen" } else { "" };
+        let hint = if error.is_of("listen") { "; choose another address with --listen" } else { "" };
         Failure::new(FAILED, format!("{error}{hint}"))
     })
 }
@@ -127,6 +127,9 @@ pub(crate) async fn run(bound: Bound) -> Result<(), Failure> {
     tracing::info!(%address, "listening");
     if let Some(address) = bound.grpc_address {
         tracing::info!(%address, "Envoy may ask by gRPC");
+    }
+    for (gate, address) in &bound.proxies {
+        tracing::info!(%address, gate, "listening, as the proxy in front of this gate's API");
     }
     bound.run(told).await.map_err(failed)?;
     tracing::info!("stopped");

@@ -150,7 +150,7 @@ fn by_gate(app: &App, question: &Verify, name: &str, token: Presented, wrong: &m
     match (ruled.business_header(), &question.business_id) {
         (Some(header), None) => wrong("business_id", format!("must be what the request's header `{header}` says")),
         (None, Some(_)) => {
-            wrong("business_id", "must be left out: the rule takes no business from a header".to_owned())
+            wrong("business_id", "must be left out: the rule takes no business from a header".to_owned());
         }
         _ => {}
     }

@@ -12,6 +12,8 @@ use crate::app::App;
 use crate::config::Config;
 use crate::error::Error;
 
+pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 /// Where the request came from, for the audit log.
 pub(crate) struct From(pub(crate) Origin);
 
@@ -39,23 +41,17 @@ impl Client {
 
     /// Walks `X-Forwarded-For` from right to left: each address was written by the one to its right, which must be trusted.
     pub(crate) fn behind(config: &Config, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-        let mut client = peer;
-        if !config.trusts(client) {
-            return client;
-        }
-        let all = headers.get_all(FORWARDED_FOR).iter().rev();
-        // What cannot be read ends the walk: who wrote what is left of it is not known.
-        let told =
-            all.flat_map(|value| value.to_str().unwrap_or("?").rsplit(',')).map_while(|text| address(text.trim()));
-        for next in told {
-            client = next;
-            if !config.trusts(client) {
-                break;
-            }
-        }
-        client
+        way(config, peer, headers).last().unwrap_or(peer)
     }
+}
+
+/// The addresses that a request came by, as far as they can be believed: from the peer to the client.
+pub(crate) fn way(config: &Config, peer: IpAddr, headers: &HeaderMap) -> impl Iterator<Item = IpAddr> {
+    let all = headers.get_all(FORWARDED_FOR).iter().rev();
+    // What cannot be read ends the walk: who wrote what is left of it is not known.
+    let mut told =
+        all.flat_map(|value| value.to_str().unwrap_or("?").rsplit(',')).map_while(|text| address(text.trim()));
+    std::iter::successors(Some(peer), move |last| if config.trusts(*last) { told.next() } else { None })
 }
 
 /// An address, perhaps with a port.

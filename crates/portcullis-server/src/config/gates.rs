@@ -31,6 +31,8 @@ pub struct Upstream {
     /// `http://` or `https://`, host and perhaps a port.
     pub url: String,
     pub listen: SocketAddr,
+    /// Whether the API is told the `Host` that the client named, or that of `url`.
+    pub keep_host: bool,
     /// Whose content is sent to the API as `Authorization`.
     pub authorization_file: Option<PathBuf>,
     pub connect_timeout_ms: u64,
@@ -54,6 +56,8 @@ pub(super) struct WrittenGate {
 struct WrittenUpstream {
     url: String,
     listen: SocketAddr,
+    #[serde(default = "WrittenUpstream::keep_host")]
+    keep_host: bool,
     authorization_file: Option<PathBuf>,
     #[serde(default = "WrittenUpstream::connect_timeout_ms")]
     connect_timeout_ms: u64,
@@ -90,6 +94,10 @@ enum WrittenBusiness {
 }
 
 impl WrittenUpstream {
+    const fn keep_host() -> bool {
+        true
+    }
+
     const fn connect_timeout_ms() -> u64 {
         2_000
     }
@@ -207,6 +215,7 @@ fn upstream(written: WrittenUpstream) -> Result<Upstream, ConfigError> {
     Ok(Upstream {
         url: origin("upstream.url", &written.url)?,
         listen: written.listen,
+        keep_host: written.keep_host,
         authorization_file: written.authorization_file,
         connect_timeout_ms: within("upstream.connect_timeout_ms", written.connect_timeout_ms, 10, 60_000)?,
         response_timeout_seconds: within(

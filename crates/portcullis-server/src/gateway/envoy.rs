@@ -68,7 +68,7 @@ fn trusted(app: Arc<App>, listener: TcpListener) -> impl Stream<Item = Result<Tc
             match listener.accept().await {
                 Ok((stream, peer)) if app.config.trusts(peer.ip()) => return Some((Ok(stream), (app, listener))),
                 Ok((_, peer)) => {
-                    tracing::warn!(%peer, "asked by gRPC by an address that is not among `trusted_proxies`")
+                    tracing::warn!(%peer, "asked by gRPC by an address that is not among `trusted_proxies`");
                 }
                 Err(error) => {
                     tracing::debug!(%error, "cannot accept a connection");
@@ -190,7 +190,7 @@ fn denied(app: &App, refused: &Refused) -> CheckResponse {
     let answer = refused.error.render(request);
     let code = if answer.status() == StatusCode::UNAUTHORIZED { UNAUTHENTICATED } else { PERMISSION_DENIED };
     let mut headers = answer.headers().clone();
-    headers.extend(refused.limits.clone());
+    headers.extend((*refused.limits).clone());
     headers.remove(header::CONTENT_LENGTH);
     let status = HttpStatus { code: answer.status().as_u16().into() };
     let body = serde_json::to_string(&refused.error.problem(request)).unwrap_or_default();

@@ -59,7 +59,7 @@ async fn ask(app: &App, request: Request, dialect: Dialect) -> Response {
             (StatusCode::OK, identity).into_response()
         }
         Err(Refused { error, limits }) => {
-            Announced::put(&parts, limits);
+            Announced::put(&parts, *limits);
             match (dialect, parts.extensions.get::<RequestId>()) {
                 (Dialect::Nginx, Some(id)) => for_nginx(&error, *id),
                 _ => error.into_response(),

@@ -4,6 +4,7 @@ pub(crate) mod authzen;
 pub(crate) mod envoy;
 pub(crate) mod forward_auth;
 pub(crate) mod introspection;
+pub(crate) mod proxy;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -67,12 +68,13 @@ pub(crate) struct Passed {
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) error: Error,
-    pub(crate) limits: HeaderMap,
+    /// As of one that passes; in a box, for every step on the way hands a refusal on.
+    pub(crate) limits: Box<HeaderMap>,
 }
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self { error, limits: HeaderMap::new() }
+        Self { error, limits: Box::default() }
     }
 }
 
@@ -90,7 +92,7 @@ pub(crate) async fn decide(app: &App, arrival: &Arrival<'_>) -> Result<Passed, R
         let limits = limits(app, decided);
         match decided.decision.denial {
             None => Ok(Passed { identity: identity(&app.catalogue, decided), limits, ask: Some(ask) }),
-            Some(denial) => Err(Refused { error: denied(app, denial), limits }),
+            Some(denial) => Err(Refused { error: denied(app, denial), limits: Box::new(limits) }),
         }
     });
     decided.await.map_err(unavailable)?

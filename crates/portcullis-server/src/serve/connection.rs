@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body as AxumBody;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
@@ -21,12 +20,11 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tower::Service as _;
 
-use super::Terms;
 use super::alarm::Alarm;
 use super::problem::{self, Problem};
 use super::wire::{OpenRequest, Phase, Wire, WireStream};
+use super::{Answering, Terms};
 
 /// How long, and for how many bytes, a client may go on sending after an answer that ends the connection.
 const LINGER: Duration = Duration::from_secs(2);
@@ -34,7 +32,7 @@ const LINGER_BYTES: usize = 2 * 1024 * 1024;
 const LINGER_STEP_BYTES: usize = 16 * 1024;
 
 /// Serves one connection until either side ends it.
-pub(super) async fn run(stream: TcpStream, peer: SocketAddr, router: Router, terms: &Arc<Terms>) {
+pub(super) async fn run(stream: TcpStream, peer: SocketAddr, router: impl Answering, terms: &Arc<Terms>) {
     // Answers are small and written whole: waiting to fill a packet only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
@@ -47,8 +45,13 @@ pub(super) async fn run(stream: TcpStream, peer: SocketAddr, router: Router, ter
     });
     let mut connection = terms.http.serve_connection(TokioIo::new(stream), answering);
     let end = drive(&mut connection, &wire, terms).await;
-    let stream = connection.into_parts().io.into_inner();
-    finish(stream, end, &wire, peer, terms).await;
+    let parts = connection.into_parts();
+    let stream = parts.io.into_inner();
+    match (end, wire.takeover()) {
+        // Hyper is done with the connection, and its last word was a 101.
+        (End::Closed, Some(takeover)) => takeover.begin(stream.into_inner(), parts.read_buf).await,
+        (end, _) => finish(stream, end, &wire, peer, terms).await,
+    }
 }
 
 #[derive(Debug)]
@@ -56,6 +59,8 @@ enum End {
     Closed,
     Failed(hyper::Error),
     Waited(Phase),
+    /// What an answer hung to it has cut it.
+    Severed,
 }
 
 async fn drive<S>(connection: &mut Connection<TokioIo<WireStream>, S>, wire: &Wire, terms: &Terms) -> End
@@ -79,6 +84,7 @@ where
         match Pin::new(&mut *connection).poll(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(End::Closed),
             Poll::Ready(Err(error)) => Poll::Ready(End::Failed(error)),
+            Poll::Pending if wire.poll_severed(cx).is_ready() => Poll::Ready(End::Severed),
             Poll::Pending => alarm.poll(wire, cx).map(End::Waited),
         }
     })
@@ -86,13 +92,13 @@ where
 }
 
 /// Checks what hyper leaves to us, calls the router, and sees to it that the connection ends where it must.
-fn answer(
+fn answer<R: Answering>(
     mut request: Request<Incoming>,
     peer: SocketAddr,
-    router: &Router,
+    router: &R,
     wire: &Arc<Wire>,
     terms: &Terms,
-) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
+) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<R> {
     let (open, sound) = wire.open_request();
     let refusal = refusal(&request, sound, terms);
     // Only a chunked body has no length beforehand. Its end is not looked for (`framing`), so no request may follow it.
@@ -112,6 +118,7 @@ fn answer(
             },
             Err(refused) => refused.map(AxumBody::from),
         };
+        open.bind(response.extensions_mut());
         if last {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -166,6 +173,8 @@ async fn finish(stream: WireStream, end: End, wire: &Wire, peer: SocketAddr, ter
             tracing::debug!(%peer, %error, "a connection failed");
             match stream.refusal() {
                 Some(status) => Some(Problem::of_hyper(status)),
+                // The answer broke off. Without a length of its own it would look whole where the connection ends in order.
+                None if error.is_user() => return reset(&stream.into_inner()),
                 // Hyper refuses the preface of HTTP/2 without a word.
                 None if error.is_parse() && wire.is_clear() => Some(problem::MALFORMED),
                 None if error.is_parse() => None,
@@ -174,10 +183,18 @@ async fn finish(stream: WireStream, end: End, wire: &Wire, peer: SocketAddr, ter
         }
         End::Waited(phase) => {
             tracing::debug!(%peer, ?phase, "a connection timed out");
+            if *phase == Phase::Writing {
+                // Neither is the kernel to keep for long what nobody takes.
+                return reset(&stream.into_inner());
+            }
             if *phase != Phase::Head || !stream.is_inside_head() || !wire.is_clear() {
                 return;
             }
             Some(problem::HEADERS_TOO_SLOW)
+        }
+        End::Severed => {
+            tracing::debug!(%peer, "a connection was cut");
+            return reset(&stream.into_inner());
         }
     };
     if problem.is_none() && !wire.was_refused() && stream.is_between_requests() {
@@ -186,6 +203,13 @@ async fn finish(stream: WireStream, end: End, wire: &Wire, peer: SocketAddr, ter
     let answer = problem.map(|problem| problem.on_the_wire(&terms.new_request_id()));
     // A client that takes too long over this has had its chance.
     let _ = timeout(LINGER, say_last(stream.into_inner(), &answer.unwrap_or_default())).await;
+}
+
+/// Ends the connection so that the client knows that something is missing, without what it has not taken yet.
+fn reset(stream: &TcpStream) {
+    if let Err(error) = stream.set_zero_linger() {
+        tracing::debug!(%error, "a connection is closed, and not reset");
+    }
 }
 
 /// Closing a socket with unread bytes resets the connection, and the client may lose the answer with it. So only the

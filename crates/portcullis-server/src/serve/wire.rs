@@ -16,10 +16,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::task::{Context, Poll, ready};
 
-use http::StatusCode;
+use http::{Extensions, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::bonds::{Bonds, Takeover};
 use super::framing::Framing;
 
 /// What the socket's end, the router's end and the connection's task tell each other. All of them run in one task, so
@@ -40,6 +41,8 @@ pub(super) struct Wire {
     writes: AtomicU64,
     /// The connection ends with the answer that is under way, whatever the client still sends.
     refused: AtomicBool,
+    /// What the last answer hung to the connection.
+    bonds: Bonds,
 }
 
 /// What a connection is waiting for.
@@ -94,9 +97,26 @@ impl Wire {
         }
     }
 
+    /// Ready when the connection must end at once.
+    pub(super) fn poll_severed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.bonds.poll_severed(cx)
+    }
+
+    /// What goes on with the socket after hyper.
+    pub(super) fn takeover(&self) -> Option<Takeover> {
+        self.bonds.takeover()
+    }
+
     /// Whether nothing that belongs to a response can be on its way, so that an answer of our own may be written.
     pub(super) fn is_clear(&self) -> bool {
         !self.owed.load(Relaxed)
+    }
+}
+
+impl OpenRequest {
+    /// Takes from an answer what its connection is to heed.
+    pub(super) fn bind(&self, extensions: &mut Extensions) {
+        self.wire.bonds.take(extensions);
     }
 }
 

@@ -7,6 +7,7 @@ mod envoy;
 mod forward_auth;
 mod introspection;
 mod programs;
+mod proxy;
 
 use serde_json::json;
 
@@ -65,7 +66,12 @@ impl Guarded {
 
     /// With more settings, before those of the gate.
     pub(crate) async fn with(settings: &str) -> Self {
-        let server = Server::with(&format!("{settings}{GATE}")).await;
+        Self::of(&format!("{settings}{GATE}")).await
+    }
+
+    /// With settings and a gate of its own.
+    pub(crate) async fn of(settings: &str) -> Self {
+        let server = Server::with(settings).await;
         let (user, business) = server.owner_of("ann@example.com", "Dental").await;
         let key = server.key(&user, &json!({"name": "Zapier"})).await;
         Self { server, user, business, key }

@@ -15,7 +15,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 mod engine;
+mod problem;
 pub(crate) mod raw;
+
+pub(crate) use problem::check_problem;
 
 /// 2026-11-20T19:30:00Z: when the tests with a clock of their own begin.
 pub(crate) const START: i64 = 1_795_203_000_000;
@@ -25,6 +28,8 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) address: SocketAddr,
     pub(crate) grpc: Option<SocketAddr>,
+    /// Where the proxies of gates with an upstream listen.
+    pub(crate) proxies: Vec<(String, SocketAddr)>,
     pub(crate) operator: String,
     pub(crate) admin: String,
     pub(crate) data: TempDir,
@@ -93,11 +98,12 @@ impl Server {
         std::fs::copy(self.data.path().join("store/pepper"), data.path().join("store/pepper")).unwrap();
         let clock = Arc::clone(&self.clock);
         let app = open(settings, &data, self.database.as_deref(), &clock).await;
-        let ((address, grpc), stop, running) = run(app).await;
+        let ((address, grpc, proxies), stop, running) = run(app).await;
         Self {
             url: format!("http://{address}"),
             address,
             grpc,
+            proxies,
             operator: self.operator.clone(),
             admin: self.admin.clone(),
             data,
@@ -121,11 +127,12 @@ impl Server {
         let app = open(settings, &data, database.as_deref(), &clock).await;
         let first = FirstUser { email: "admin@example.com".to_owned(), name: Some("Admin".to_owned()), password: None };
         let first = setup::initialise(&app, first).await.unwrap();
-        let ((address, grpc), stop, running) = run(app).await;
+        let ((address, grpc, proxies), stop, running) = run(app).await;
         Self {
             url: format!("http://{address}"),
             address,
             grpc,
+            proxies,
             operator: first.operator_token.expose().to_owned(),
             admin: first.user_id.to_string(),
             data,
@@ -149,9 +156,9 @@ impl Server {
         stop.send_replace(true);
         running.await.unwrap().unwrap();
         let app = open(&settings, &data, database.as_deref(), &clock).await;
-        let ((address, grpc), stop, running) = run(app).await;
+        let ((address, grpc, proxies), stop, running) = run(app).await;
         let url = format!("http://{address}");
-        Self { url, address, grpc, operator, admin, data, settings, database, clock, client, stop, running }
+        Self { url, address, grpc, proxies, operator, admin, data, settings, database, clock, client, stop, running }
     }
 
     /// Tells the server to stop; what is returned ends when it has, with the address it had.
@@ -361,20 +368,6 @@ impl Answer {
     }
 }
 
-/// The members that every problem has.
-#[track_caller]
-pub(crate) fn check_problem(body: &Value, status: u16) {
-    assert_eq!(body["status"], status, "{body}");
-    assert_eq!(body["success"], false, "{body}");
-    assert_eq!(body["type"], format!("/problems/{}", body["code"].as_str().unwrap()), "{body}");
-    assert_eq!(body["message"], body["detail"], "{body}");
-    for member in ["title", "detail", "code", "request_id"] {
-        assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member} in {body}");
-    }
-    assert!(body.as_object().unwrap().contains_key("reason"), "{body}");
-    assert_eq!(body["code"] == "VALIDATION_FAILED", body["errors"].is_array(), "{body}");
-}
-
 async fn open(settings: &str, data: &TempDir, database: Option<&str>, clock: &Arc<AtomicI64>) -> Arc<App> {
     App::open(config(settings, data, database), Clock::Set(Arc::clone(clock))).await.unwrap()
 }
@@ -389,11 +382,12 @@ fn config(settings: &str, data: &TempDir, database: Option<&str>) -> Config {
     config
 }
 
-/// The addresses of the server: of HTTP, and of gRPC where it has that.
-type Addresses = (SocketAddr, Option<SocketAddr>);
+/// The addresses of the server: of HTTP, of gRPC where it has that, and of its proxies.
+type Addresses = (SocketAddr, Option<SocketAddr>, Vec<(String, SocketAddr)>);
 
 async fn run(app: Arc<App>) -> (Addresses, watch::Sender<bool>, JoinHandle<std::io::Result<()>>) {
     let bound = portcullis_server::bind(app).await.unwrap();
-    let (addresses, (stop, told)) = ((bound.address, bound.grpc_address), watch::channel(false));
+    let addresses = (bound.address, bound.grpc_address, bound.proxies.clone());
+    let (stop, told) = watch::channel(false);
     (addresses, stop, tokio::spawn(bound.run(told)))
 }

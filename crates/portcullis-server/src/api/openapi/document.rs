@@ -326,7 +326,9 @@ fn headers() -> Value {
 /// One response for each status that is a failure, for all operations to refer to.
 fn failures() -> Value {
     let mut responses = Map::new();
-    for status in CODES.iter().map(|code| code.status).collect::<BTreeSet<_>>() {
+    // What only the proxy answers is no answer of this API.
+    let of_proxies = |status: &u16| matches!(status, 502 | 504);
+    for status in CODES.iter().map(|code| code.status).filter(|status| !of_proxies(status)).collect::<BTreeSet<_>>() {
         let codes: Vec<_> = CODES.iter().filter(|code| code.status == status).collect();
         let examples = codes.iter().map(|code| {
             let mut example = Problem::new(status, code.code, code.meaning, id_example(RequestId::PREFIX));
