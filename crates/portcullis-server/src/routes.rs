@@ -83,7 +83,9 @@ async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
     let mut response = finished(answered, id);
     let headers = response.headers_mut();
     // AuthZEN has whoever asks give requests their numbers, and hear them again.
-    headers.extend(theirs.or_else(|| HeaderValue::from_str(&id.to_string()).ok()).map(|value| (X_REQUEST_ID, value)));
+    if let Some(value) = theirs.or_else(|| HeaderValue::from_str(&id.to_string()).ok()) {
+        headers.insert(X_REQUEST_ID, value);
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     announced.put_into(headers);
     app.metrics.answered(part, stopwatch.elapsed());

@@ -31,7 +31,7 @@ impl RequestIds {
     }
 
     /// The number that a layer further out has given the request, or else a new one.
-    pub(crate) fn of(&self, headers: &HeaderMap) -> String {
+    pub fn of(&self, headers: &HeaderMap) -> String {
         let given = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
         match given.filter(|id| (1..=LONGEST).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())) {
             Some(id) => id.to_owned(),

@@ -70,9 +70,13 @@ fn with_address(guard: Guard) -> Guard {
     guard.address(|parts: &Parts| parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.ip()))
 }
 
-/// Numbers the request, and writes the body of what went wrong. The guard finds the number, and puts it into its refusals.
+/// Numbers the request, where no gateway has, and writes the body of what went wrong. The guard finds the number, and puts it into its
+/// refusals.
 async fn dress(State(crm): State<Arc<Crm>>, mut request: Request, next: Next) -> Response {
-    let id = crm.request_ids.next().to_string();
+    let id = match crm.front {
+        Front::Itself => crm.request_ids.next().to_string(),
+        Front::Gateway(_) => crm.request_ids.of(request.headers()),
+    };
     let value = HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static(""));
     request.headers_mut().insert(X_REQUEST_ID, value.clone());
     let mut answer = next.run(request).await;

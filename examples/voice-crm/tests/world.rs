@@ -34,7 +34,7 @@ pub(crate) struct World {
     pub(crate) clinic: String,
     pub(crate) shop: String,
     data: TempDir,
-    /// What stands in front of the CRM, where it does not ask by itself.
+    /// What stands in front of the CRM, for as long as the test goes on.
     gateway: Option<Gateway>,
 }
 
@@ -60,8 +60,7 @@ impl World {
         let port = |url: &str| url.rsplit(':').next().unwrap().parse().unwrap();
         let others = Others { api: port(&crm), portcullis: port(&world.server.url), grpc: port(&world.server.url) };
         let nginx = Gateway::start(Kind::Nginx, others, &[]);
-        world.url = format!("http://127.0.0.1:{}", nginx.port);
-        world.gateway = Some(nginx);
+        world.url = format!("http://127.0.0.1:{}", world.gateway.insert(nginx).port);
         world
     }
 

@@ -66,13 +66,11 @@ impl Told {
         let code = |message: &[u8]| {
             fields(message, 1).first().map_or(0, |code| u64::from_be_bytes(code[..].try_into().unwrap()))
         };
-        match fields(answer, 2).first() {
-            Some(denied) => code(&fields(denied, 1)[0]),
-            None => {
-                assert_eq!(fields(answer, 3).len(), 1, "a permission is said, and not left to be assumed");
-                200
-            }
+        if let Some(denied) = fields(answer, 2).first() {
+            return code(&fields(denied, 1)[0]);
         }
+        assert_eq!(fields(answer, 3).len(), 1, "a permission is said, and not left to be assumed");
+        200
     }
 
     fn body(&self) -> serde_json::Value {
