@@ -171,28 +171,24 @@ async fn an_api_may_answer_before_it_has_read_the_body() {
     let early = "HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\nContent-Length: 8\r\n\r\ntoo long";
     let api = Api::new(move |mut talk: Talk| async move {
         if talk.head().await.is_some() {
+            talk.exactly(PIECE).await;
             talk.say(early).await;
-            // With what is unread the socket is reset: the proxy must have kept the answer.
+            // With what is unread the socket is reset: the proxy must have kept the answer, also where it is just writing.
         }
     });
     let proxied = Proxied::before(api.await).await;
-    for _ in 0..10 {
+    for _ in 0..50 {
         let mut client = proxied.client().await;
         client.say(proxied.request("POST /api/contacts", &[&format!("Content-Length: {UPLOAD}")])).await;
         let (mut reading, mut writing) = client.stream.into_inner().into_split();
         // Clients read while they write, and stop when they are told.
         let uploading = tokio::spawn(async move {
-            let piece = vec![b'x'; PIECE];
-            while writing.write_all(&piece).await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            let _ = writing.write_all(&vec![b'x'; 16 * PIECE]).await;
+            writing
         });
-        let mut start = vec![0; 32];
-        timeout(PATIENCE, reading.read_exact(&mut start)).await.unwrap().unwrap();
-        assert_eq!(String::from_utf8_lossy(&start), "HTTP/1.1 413 Payload Too Large\r\n"[..32]);
-        let mut rest = String::new();
-        timeout(PATIENCE, reading.read_to_string(&mut rest)).await.unwrap().unwrap();
-        assert!(rest.ends_with("too long"), "{rest}");
+        let mut answer = String::new();
+        timeout(PATIENCE, reading.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 413 ") && answer.ends_with("too long"), "{answer}");
         uploading.await.unwrap();
     }
 }
