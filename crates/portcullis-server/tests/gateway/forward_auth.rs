@@ -354,3 +354,32 @@ async fn what_a_gateway_asks_is_counted_and_leaves_no_trace_in_the_audit_log() {
     let metrics = server.op_metrics().await;
     assert!(metrics.contains("decisions_total{code=\"VALID\",surface=\"forward_auth\"} 1"), "{metrics}");
 }
+
+/// Traefik 3 cannot be had where the tests run. This is what its `forwardAuth` sends with `gateways/traefik`, by its documentation: a GET
+/// without a body, the credential of the client, and what it knows of the request.
+#[tokio::test]
+async fn the_request_of_traefik_is_answered() {
+    let shipped = include_str!("../../../../gateways/traefik/dynamic.yml");
+    assert!(shipped.contains("address: \"http://127.0.0.1:7373/auth/crm\"\n"), "the file asks where the test asks");
+    let guarded = Guarded::start().await;
+    let Guarded { server, user, key, .. } = &guarded;
+    let ask = async |method: &str, uri: &str, token: &str| {
+        let asking = server
+            .request_root("/auth/crm")
+            .header("authorization", format!("Bearer {token}"))
+            .header("x-forwarded-for", "203.0.113.7")
+            .header("x-forwarded-method", method)
+            .header("x-forwarded-proto", "https")
+            .header("x-forwarded-port", "443")
+            .header("x-forwarded-host", "api.example.com")
+            .header("x-forwarded-uri", uri)
+            .header("accept-encoding", "gzip")
+            .header("user-agent", "");
+        Answer::to(asking).await
+    };
+    let allowed = ask("POST", "/api/contacts?page=2", &key.token).await;
+    assert_eq!((allowed.status, identity(&allowed)[1]), (200, user.as_str()));
+    ask("GET", "/elsewhere", &key.token).await.fails(403, "PERMISSION_DENIED", Some("no_rule"));
+    let office = server.key(user, &json!({"name": "office", "allowed_ips": ["203.0.113.7"]})).await;
+    assert_eq!(ask("GET", "/api/contacts", &office.token).await.status, 200);
+}
