@@ -21,5 +21,10 @@ class Echo(http.server.BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 
 
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """A gateway that hangs up has its reasons, and nobody wants to read of them here."""
+
+
 port = int(sys.argv[1]) if len(sys.argv) > 1 else 8080
-http.server.ThreadingHTTPServer(("127.0.0.1", port), Echo).serve_forever()
+Server(("127.0.0.1", port), Echo).serve_forever()

@@ -4,7 +4,8 @@
 -- this script fails, or is not there, no variable says "allowed" and nothing passes.
 
 local PORTCULLIS = "http://127.0.0.1:7373"
--- HAProxy 2.6 asks up to four times where no answer comes in time, and offers no way to say otherwise: two seconds in all.
+-- HAProxy 2.6 asks up to four times where no answer comes in time, and offers no way to say otherwise: two seconds in all, and a
+-- second more where connections are refused.
 local TIMEOUT_MS = 500
 
 -- What a permission brings for the API, and what the client is told of its limit.

@@ -298,7 +298,7 @@ impl Denial {
             Self::Business => "The key does not reach this business.",
             Self::BusinessDisabled => "The business is disabled.",
             Self::Permission(_) => "The key lacks the permission that this request needs.",
-            Self::NoRule => "Nothing is known at this method and path that a key could be let through to.",
+            Self::NoRule => "No rule lets any key do this.",
             Self::Path => "The path could be read in more than one way: write it plainly.",
             Self::UserManagement => "The key was not given user management access.",
         }

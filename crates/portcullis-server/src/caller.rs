@@ -35,7 +35,7 @@ pub(crate) use business::{
     LooksAfterRoles, Needs, OfBusiness, Platformer, Proprietor,
 };
 pub(crate) use knock::Knock;
-pub(crate) use oauth::OAuthClient;
+pub(crate) use oauth::{OAuthClient, is_basic};
 pub(crate) use origin::{Client, FORWARDED_FOR, From, check_not_from_elsewhere, check_same_site, origin, way};
 
 /// What a page of the dashboard says when it asks without anybody's doing.

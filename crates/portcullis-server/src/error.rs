@@ -3,12 +3,15 @@
 //! A denial is an answer and not an error; it is one here only where Portcullis guards its own API with a key.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use portcullis_api::problem::{FieldError, Problem};
 use portcullis_core::decision::Denial;
 use portcullis_core::id::RequestId;
 
 use crate::store::StoreError;
+
+/// The number of a request, on every answer.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Why a request is not answered with a success.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +22,8 @@ pub(crate) enum Error {
     AmbiguousCredentials,
     #[error("Send an API key or an operator key, e.g. as `Authorization: Bearer <token>`.")]
     NoCredential,
+    #[error("Send an API key, e.g. as `Authorization: Bearer <token>`.")]
+    NoApiKey,
     #[error("Your session has ended, or there was none: sign in.")]
     SignedOut,
     #[error("The e-mail address or the password is wrong.")]
@@ -79,7 +84,7 @@ impl Error {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Invalid(_) | Self::AmbiguousCredentials => StatusCode::BAD_REQUEST,
-            Self::NoCredential | Self::SignedOut | Self::WrongPassword => StatusCode::UNAUTHORIZED,
+            Self::NoCredential | Self::NoApiKey | Self::SignedOut | Self::WrongPassword => StatusCode::UNAUTHORIZED,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Denied { denial, .. } => StatusCode::from_u16(denial.status()).unwrap_or(StatusCode::FORBIDDEN),
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
@@ -101,7 +106,7 @@ impl Error {
         match self {
             Self::Invalid(_) => "INVALID_REQUEST",
             Self::AmbiguousCredentials => "AMBIGUOUS_CREDENTIALS",
-            Self::NoCredential => "INVALID_API_KEY",
+            Self::NoCredential | Self::NoApiKey => "INVALID_API_KEY",
             Self::SignedOut => "SIGNED_OUT",
             Self::WrongPassword => "INVALID_CREDENTIALS",
             Self::TooMany { .. } => "RATE_LIMITED",
@@ -123,7 +128,7 @@ impl Error {
 
     pub(crate) fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::NoCredential => Some("missing"),
+            Self::NoCredential | Self::NoApiKey => Some("missing"),
             Self::Denied { denial, .. } => denial.reason(),
             Self::Forbidden { reason, .. } => Some(reason),
             Self::Full => Some("disk_full"),
@@ -139,9 +144,11 @@ impl Error {
             _ => None,
         };
         let text = match (self.status(), self, scope) {
-            (StatusCode::UNAUTHORIZED, Self::NoCredential | Self::SignedOut | Self::WrongPassword, _) => {
-                REALM.to_owned()
-            }
+            (
+                StatusCode::UNAUTHORIZED,
+                Self::NoCredential | Self::NoApiKey | Self::SignedOut | Self::WrongPassword,
+                _,
+            ) => REALM.to_owned(),
             (StatusCode::UNAUTHORIZED, ..) => format!("{REALM}, error=\"invalid_token\""),
             (StatusCode::FORBIDDEN, _, Some(scope)) => {
                 format!("{REALM}, error=\"insufficient_scope\", scope=\"{scope}\"")
@@ -168,6 +175,10 @@ impl Error {
         }
         let body = serde_json::to_vec(&self.problem(request)).unwrap_or_default();
         let mut response = (self.status(), [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Ok(id) = HeaderValue::from_str(&request.to_string()) {
+            response.headers_mut().insert(X_REQUEST_ID, id);
+        }
         if let Some(challenge) = self.challenge() {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }

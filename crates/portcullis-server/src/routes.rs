@@ -12,7 +12,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use portcullis_core::id::RequestId;
 
 use crate::api::{health, problems};
@@ -20,13 +20,11 @@ use crate::app::App;
 use crate::caller::{Announced, Client, Knock};
 use crate::clock::Stopwatch;
 use crate::dashboard;
-use crate::error::{Error, Finished, Pending};
+use crate::error::{Error, Finished, Pending, X_REQUEST_ID};
 use crate::gateway::{authzen, forward_auth, introspection};
 use crate::manage::receipts;
 use crate::metrics::Part;
 use crate::reference;
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Everything this server answers.
 pub(crate) fn router(app: Arc<App>) -> Router {

@@ -86,6 +86,7 @@ impl Bound {
             max_header_bytes: bounds.max_header_bytes,
             max_headers: MAX_HEADERS,
             max_connections_per_address: bounds.max_connections_per_address,
+            uncapped: self.app.config.trusted_proxies.clone(),
             drain_timeout: Duration::from_secs(bounds.drain_timeout_seconds),
         };
         let router = routes::router(Arc::clone(&self.app));

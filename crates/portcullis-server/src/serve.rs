@@ -20,6 +20,7 @@ use axum::body::Body;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -60,6 +61,8 @@ pub(crate) struct ConnectionLimits {
     pub(crate) max_headers: usize,
     /// Connections open at once from one IPv4 address or one IPv6 /64; 0 means no cap.
     pub(crate) max_connections_per_address: usize,
+    /// Addresses that the cap is not for: those of gateways, behind whom everybody is.
+    pub(crate) uncapped: Vec<IpNet>,
     /// How long a graceful stop waits for requests in flight.
     pub(crate) drain_timeout: Duration,
 }
@@ -93,7 +96,7 @@ pub(crate) async fn serve(
     request_ids: RequestIds,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let addresses = Addresses::new(limits.max_connections_per_address);
+    let addresses = Addresses::new(limits.max_connections_per_address, limits.uncapped.clone());
     let terms = Arc::new(Terms::new(limits, request_ids));
     let mut connections = JoinSet::new();
     let mut backoff = BACKOFF_FIRST;

@@ -29,8 +29,8 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
 /// Removes the credential, whatever could be taken for the word of a gateway, and what would change the method behind the decision.
 pub(crate) fn strip(headers: &mut HeaderMap) {
     let unwanted = |name: &HeaderName| {
-        // Servers that hand headers on as variables cannot tell `_` from `-`.
-        let name = name.as_str().replace('_', "-");
+        // Servers that hand headers on as variables cannot tell `_` from `-`, nor some of them `.` and the like.
+        let name = name.as_str().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
         let credential = name == header::AUTHORIZATION.as_str() || name == X_API_KEY.as_str();
         credential || name.starts_with(IDENTITY) || METHOD_OVERRIDES.contains(&name.as_str())
     };

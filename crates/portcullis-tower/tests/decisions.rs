@@ -21,6 +21,7 @@ async fn a_request_that_may_pass_brings_its_decision_and_nothing_else() {
             ("x-portcullis-user-id", "usr_spoofed"),
             ("X-Portcullis-Businesses", "*"),
             ("x_portcullis_key_id", "key_spoofed"),
+            ("x.portcullis.key.id", "key_spoofed"),
             ("x_api_key", "ak_live_spoofed"),
             ("accept", "*/*"),
         ];

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use data_encoding::BASE64;
-use http::header;
 use http::request::Parts;
+use http::{HeaderMap, header};
 use portcullis_core::decision::Denial;
 use portcullis_core::scope::Caller;
 use zeroize::Zeroizing;
@@ -43,16 +43,22 @@ impl<G: Needed> FromRequestParts<Arc<App>> for OAuthClient<G> {
     }
 }
 
+/// Whether the request's credential is by HTTP Basic.
+pub(crate) fn is_basic(headers: &HeaderMap) -> bool {
+    after_basic(headers).is_some()
+}
+
 /// What stands behind the scheme `Basic`, where that is the one credential of the request.
 fn basic(parts: &Parts) -> Result<Option<&str>, Error> {
-    let mut all = parts.headers.get_all(header::AUTHORIZATION).iter();
-    let Some(Ok(text)) = all.next().map(|value| value.to_str()) else { return Ok(None) };
-    let (scheme, rest) = text.split_once(' ').unwrap_or_default();
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return Ok(None);
-    }
-    let alone = all.next().is_none() && !parts.headers.contains_key(verify::credentials::X_API_KEY);
-    if alone { Ok(Some(rest.trim_matches(' '))) } else { Err(Error::AmbiguousCredentials) }
+    let Some(rest) = after_basic(&parts.headers) else { return Ok(None) };
+    let alone = parts.headers.get_all(header::AUTHORIZATION).iter().count() == 1;
+    let alone = alone && !parts.headers.contains_key(verify::credentials::X_API_KEY);
+    if alone { Ok(Some(rest)) } else { Err(Error::AmbiguousCredentials) }
+}
+
+fn after_basic(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, rest) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("basic").then(|| rest.trim_matches(' '))
 }
 
 /// Both halves are percent-encoded by the specification, and by some clients only; ids and tokens have nothing that it would change.

@@ -16,7 +16,7 @@ use portcullis_core::time::Timestamp;
 
 use crate::app::App;
 use crate::body::{is_of_type, read};
-use crate::caller::{From, KeysVerify, KeysWrite, Needed, OAuthClient, unavailable};
+use crate::caller::{From, KeysVerify, KeysWrite, Needed, OAuthClient, is_basic, unavailable};
 use crate::error::{Error, Finished};
 use crate::manage::{api_keys, lacks};
 use crate::metrics::Surface;
@@ -27,6 +27,7 @@ use crate::verify::{self, Decided, Question};
 /// revoked lives on.
 const KEPT_SECONDS: i64 = 30;
 const FORM: &str = "application/x-www-form-urlencoded";
+const WHO: &str = "Authenticate as an operator key: by its token as Bearer, or by its id and token as Basic.";
 const METHODS: [&str; 2] = ["client_secret_basic", "Bearer"];
 
 /// What a client sends to both endpoints.
@@ -37,14 +38,14 @@ struct Form {
 
 /// `POST /oauth2/introspect`
 pub(crate) async fn introspect(State(app): State<Arc<App>>, request: Request) -> Response {
-    let id = request.extensions().get::<RequestId>().copied();
-    answered(introspected(&app, request).await, id)
+    let asked = Asked::of(&request);
+    asked.answered(introspected(&app, request).await)
 }
 
 /// `POST /oauth2/revoke`
 pub(crate) async fn revoke(State(app): State<Arc<App>>, request: Request) -> Response {
-    let id = request.extensions().get::<RequestId>().copied();
-    answered(revoked(&app, request).await, id)
+    let asked = Asked::of(&request);
+    asked.answered(revoked(&app, request).await)
 }
 
 /// `GET /.well-known/oauth-authorization-server`
@@ -139,24 +140,40 @@ fn active(app: &App, decided: &Decided<'_>) -> Option<Active> {
     })
 }
 
-/// The answer, with a refusal in the words of OAuth 2.0. A fault of ours is none of these words, and stays what it is.
-fn answered(outcome: Result<Response, Error>, id: Option<RequestId>) -> Response {
-    let (error, id) = match (outcome, id) {
-        (Ok(response), _) => return response,
-        (Err(error), Some(id)) if error.status().is_client_error() => (error, id),
-        (Err(error), _) => return error.into_response(),
-    };
-    let word = match error.status() {
-        StatusCode::UNAUTHORIZED => "invalid_client",
-        StatusCode::FORBIDDEN => "unauthorized_client",
-        _ => "invalid_request",
-    };
-    let mut response = error.render(id);
-    let body = serde_json::to_vec(&OAuthError { error: word, error_description: &error.to_string() });
-    *response.body_mut() = body.unwrap_or_default().into();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.remove(header::CONTENT_LENGTH);
-    response.extensions_mut().insert(Finished);
-    response
+/// What a refusal must know of its request.
+struct Asked {
+    id: Option<RequestId>,
+    by_basic: bool,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        Self { id: request.extensions().get().copied(), by_basic: is_basic(request.headers()) }
+    }
+
+    /// The answer, with a refusal in the words of OAuth 2.0. A fault of ours is none of these words, and stays what it is.
+    fn answered(&self, outcome: Result<Response, Error>) -> Response {
+        let (error, id) = match (outcome, self.id) {
+            (Ok(response), _) => return response,
+            (Err(error), Some(id)) if error.status().is_client_error() => (error, id),
+            (Err(error), _) => return error.into_response(),
+        };
+        let (word, what) = match error.status() {
+            StatusCode::UNAUTHORIZED => ("invalid_client", WHO.to_owned()),
+            StatusCode::FORBIDDEN => ("unauthorized_client", error.to_string()),
+            _ => ("invalid_request", error.to_string()),
+        };
+        let mut response = error.render(id);
+        let body = serde_json::to_vec(&OAuthError { error: word, error_description: &what });
+        *response.body_mut() = body.unwrap_or_default().into();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.remove(header::CONTENT_LENGTH);
+        if self.by_basic && error.status() == StatusCode::UNAUTHORIZED {
+            // The challenge is of the scheme that was tried (RFC 6749, section 5.2).
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"portcullis\""));
+        }
+        response.extensions_mut().insert(Finished);
+        response
+    }
 }

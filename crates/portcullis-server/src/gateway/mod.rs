@@ -114,7 +114,7 @@ fn token(app: &App, arrival: &Arrival<'_>) -> Result<Presented, Error> {
     let mut in_query = parameter.into_iter().flat_map(|name| in_query(arrival.target, name));
     let text = match (sent, in_query.next(), in_query.next()) {
         (Sent::Nothing, Some(text), None) if credentials::is_token(&text) => text,
-        (Sent::Nothing | Sent::Session(_), None, _) => return Err(Error::NoCredential),
+        (Sent::Nothing | Sent::Session(_), None, _) => return Err(Error::NoApiKey),
         (Sent::Token(text), None, _) => Cow::Borrowed(text),
         (Sent::Unusable, None, _) | (Sent::Nothing, Some(_), None) => return Err(Error::denied(Denial::Malformed)),
         (_, Some(_), _) => return Err(Error::AmbiguousCredentials),

@@ -20,7 +20,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
 use futures_util::FutureExt;
-use http::header::{CACHE_CONTROL, CONNECTION, HOST, UPGRADE};
+use http::header::{CONNECTION, HOST, UPGRADE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
@@ -31,12 +31,12 @@ use crate::app::App;
 use crate::caller::way;
 use crate::clock::Stopwatch;
 use crate::config::{self, Gate};
-use crate::error::Error;
+use crate::error::{Error, X_REQUEST_ID};
 use crate::metrics::{Part, Surface};
 use crate::serve::Leash;
 use bodies::{Download, Upload};
 use exchange::{Cut, Exchange, Exchanges, Opened};
-use headers::{Rewriting, Told, X_REQUEST_ID};
+use headers::{Rewriting, Told};
 use upstream::{Line, Upstream};
 
 /// The proxy in front of one API.
@@ -85,7 +85,6 @@ impl Proxy {
         let mut response = passing.unwrap_or_else(panicked).unwrap_or_else(|Refused { error, limits }| {
             let mut response = error.render(id);
             let headers = response.headers_mut();
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             headers.extend(*limits);
             if !whole {
                 // What the client is still sending would be read as the next request.
@@ -93,7 +92,9 @@ impl Proxy {
             }
             response
         });
-        response.headers_mut().extend(request_id(id).map(|id| (X_REQUEST_ID, id)));
+        if let Some(id) = request_id(id) {
+            response.headers_mut().insert(X_REQUEST_ID, id);
+        }
         self.app.metrics.answered(Part::Proxy, stopwatch.elapsed());
         Ok(response)
     }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ipnet::IpNet;
+
 /// The network part of an IPv6 address: whoever has one address of a /64 has all of them.
 const V6_NETWORK: u128 = !0 << 64;
 
@@ -12,6 +14,7 @@ type Counts = HashMap<IpAddr, usize>;
 #[derive(Debug)]
 pub(super) struct Addresses {
     cap: usize,
+    uncapped: Vec<IpNet>,
     open: Arc<Mutex<Counts>>,
 }
 
@@ -22,13 +25,14 @@ pub(super) struct Place {
 }
 
 impl Addresses {
-    /// A cap of 0 is no cap.
-    pub(super) fn new(cap: usize) -> Addresses {
-        Addresses { cap, open: Arc::default() }
+    /// A cap of 0 is no cap. Who speaks for many has none either.
+    pub(super) fn new(cap: usize, uncapped: Vec<IpNet>) -> Addresses {
+        Addresses { cap, uncapped, open: Arc::default() }
     }
 
     pub(super) fn admit(&self, address: IpAddr) -> Option<Place> {
-        if self.cap == 0 {
+        let canonical = address.to_canonical();
+        if self.cap == 0 || self.uncapped.iter().any(|net| net.contains(&canonical)) {
             return Some(Place { taken: None });
         }
         let address = counted_as(address);
@@ -73,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_place_is_given_back() {
-        let addresses = Addresses::new(1);
+        let addresses = Addresses::new(1, Vec::new());
         let address = IpAddr::from([192, 0, 2, 1]);
         let place = addresses.admit(address);
         assert!(place.is_some());
@@ -85,7 +89,7 @@ mod tests {
 
     #[test]
     fn attack_11_neighbours_in_a_v6_network_and_mapped_v4_count_as_one() {
-        let addresses = Addresses::new(1);
+        let addresses = Addresses::new(1, Vec::new());
         let _first = addresses.admit("2001:db8::1".parse().unwrap()).unwrap();
         assert!(addresses.admit("2001:db8::ffff:2".parse().unwrap()).is_none());
         let _other = addresses.admit("2001:db8:0:1::1".parse().unwrap()).unwrap();
@@ -95,7 +99,7 @@ mod tests {
 
     #[test]
     fn zero_is_no_cap() {
-        let addresses = Addresses::new(0);
+        let addresses = Addresses::new(0, Vec::new());
         let address = IpAddr::from([192, 0, 2, 1]);
         let places: Vec<_> = (0..1000).map(|_| addresses.admit(address)).collect();
         assert!(places.iter().all(Option::is_some));

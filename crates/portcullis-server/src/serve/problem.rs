@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use portcullis_api::problem;
+
+use crate::error::X_REQUEST_ID;
 
 /// A refusal that needs nothing of the request to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +38,6 @@ pub(super) const TOO_MANY_CONNECTIONS: Problem = Problem {
     code: "UNAVAILABLE",
     detail: "Too many connections from this address are open.",
 };
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl Problem {
     /// What hyper means by the status with which it refused a request itself.

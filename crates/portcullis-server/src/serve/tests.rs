@@ -45,6 +45,7 @@ fn limits() -> ConnectionLimits {
         max_header_bytes: 16 * 1024,
         max_headers: 100,
         max_connections_per_address: 0,
+        uncapped: Vec::new(),
         drain_timeout: LONG,
     }
 }
@@ -296,6 +297,17 @@ async fn attack_17_connections_over_the_cap_are_turned_away() {
     })
     .await
     .expect("a closed connection should give its place back");
+}
+
+#[tokio::test]
+async fn whoever_speaks_for_many_has_no_cap() {
+    let uncapped = vec!["127.0.0.0/8".parse().unwrap()];
+    let running = start(ConnectionLimits { max_connections_per_address: 1, uncapped, ..limits() }).await;
+    let mut kept = [running.connect().await, running.connect().await, running.connect().await];
+    for stream in &mut kept {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        assert_eq!(read_one(stream).await.status, 200);
+    }
 }
 
 #[tokio::test]

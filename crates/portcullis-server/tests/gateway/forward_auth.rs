@@ -256,7 +256,7 @@ async fn attack_10_one_set_of_headers_from_a_trusted_address_and_no_other() {
     Gateway::Caddy.refuses(server, "GET /elsewhere", &prefix, (403, "PERMISSION_DENIED", json!("no_rule"))).await;
     let asking = server.request_root("/auth/crm").header("x-api-key", &key.token);
     server.send(asking).await.fails(400, "INVALID_REQUEST", None);
-    server.send(server.request_root("/auth/none")).await.fails(404, "NOT_FOUND", None);
+    server.send(server.request_root("/auth/none")).await.fails(503, "UNAVAILABLE", None);
 
     let untrusting = Server::with(&super::GATE.replace("\"127.0.0.1\", ", "")).await;
     for gateway in [Gateway::Caddy, Gateway::Envoy] {

@@ -189,6 +189,9 @@ impl Setup {
                     for (name, value) in &seen.headers {
                         let plain = !value.to_str().unwrap().contains("spoofed");
                         assert!(plain && !name.as_str().contains("override"), "{:?} {name}: {value:?}", self.kind);
+                        let names_ours =
+                            name == "connection" && value.to_str().unwrap().to_lowercase().contains("portcullis");
+                        assert!(!names_ours, "{:?}: another proxy would take our headers off", self.kind);
                         assert!(value != "203.0.113.66", "{:?} believes X-Forwarded-For", self.kind);
                     }
                 }

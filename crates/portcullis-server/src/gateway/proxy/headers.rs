@@ -13,10 +13,10 @@ use http::header::{
 use portcullis_core::gate::{BusinessFrom, Gate};
 
 use crate::caller::FORWARDED_FOR;
+use crate::error::X_REQUEST_ID;
 use crate::gateway::METHOD_OVERRIDES;
 use crate::verify::credentials::SESSION_COOKIE;
 
-pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
@@ -178,8 +178,10 @@ fn is_ours(dashed: &str) -> bool {
         || OUR_PREFIXES.iter().any(|prefix| dashed.starts_with(prefix))
 }
 
+/// A name as those servers read it to which `_`, and to some `.` and the like, are as good as `-`.
 fn dashed(name: &str) -> Cow<'_, str> {
-    if name.contains('_') { name.replace('_', "-").into() } else { name.into() }
+    let odd = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
+    if name.contains(odd) { name.replace(odd, "-").into() } else { name.into() }
 }
 
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {

@@ -14,6 +14,8 @@ async fn attack_07_to_09_nobody_says_in_a_header_who_they_are() {
         "X-Portcullis-User-Id: usr_spoofed",
         "x-portcullis-USER-id: usr_again",
         "X_Portcullis_User_Id: usr_spoofed",
+        "X.Portcullis.User.Id: usr_spoofed",
+        "X-Portcullis~User-Id: usr_spoofed",
         "X-Portcullis_Key_Id: key_spoofed",
         "X_Portcullis-Future: 1",
         "X-Portcullis-Future: 1",
