@@ -29,8 +29,14 @@ pub struct Resource {
     #[serde(rename = "type")]
     pub kind: String,
     pub id: String,
-    #[serde(default)]
-    pub properties: ResourceProperties,
+    pub properties: Option<ResourceProperties>,
+}
+
+impl Resource {
+    /// The business that the question names.
+    pub fn business_id(&self) -> Option<&str> {
+        self.properties.as_ref()?.business_id.as_deref()
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -42,7 +42,7 @@ pub struct Metadata {
     pub introspection_endpoint: String,
     pub introspection_endpoint_auth_methods_supported: [&'static str; 2],
     pub revocation_endpoint: String,
-    pub revocation_endpoint_auth_methods_supported: [&'static str; 2],
+    pub revocation_endpoint_auth_methods_supported: [&'static str; 1],
     /// None: keys are made in the dashboard, and by no grant of OAuth.
     pub response_types_supported: [&'static str; 0],
     pub grant_types_supported: [&'static str; 0],

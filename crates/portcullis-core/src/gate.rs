@@ -30,7 +30,7 @@ pub struct Rule {
     pub business: BusinessFrom,
 }
 
-/// Methods are compared as they stand: `get` is not `GET`.
+/// Methods are compared as they stand: `get` is not `GET`. Only `HEAD` goes with `GET`, since servers answer it by the same code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Methods {
     Any,
@@ -107,7 +107,20 @@ impl Gate {
     }
 }
 
+/// A path here or below is about the key's owner, and needs user management.
+const OWN_ACCOUNT: &str = "/api/v1/user";
+
+/// Whether a normalised path is about the account of the key's owner.
+pub fn is_own_account(path: &str) -> bool {
+    path::is_at_or_below(path, OWN_ACCOUNT)
+}
+
 impl Found<'_> {
+    /// Whether the request needs user management: where the rule says so, and wherever it is about the owner's account.
+    pub fn needs_user_management(&self, path: &str) -> bool {
+        self.rule.needs == Needs::UserManagement || is_own_account(path)
+    }
+
     /// What the path has in the place where the rule looks for a business.
     pub fn business_in<'p>(&self, path: &'p str) -> Option<&'p str> {
         match self.rule.business {
@@ -135,7 +148,7 @@ impl Methods {
     pub fn contain(&self, method: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::These(methods) => methods.iter().any(|one| one == method),
+            Self::These(methods) => methods.iter().any(|one| one == method || (one == "GET" && method == "HEAD")),
         }
     }
 

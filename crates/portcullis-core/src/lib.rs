@@ -5,7 +5,7 @@
 //!
 //! The map, in the order in which a request meets it:
 //!
-//! - [`token`]: the secret string: its form, its checksum, its digest
+//! - [`credential`], [`token`]: how a secret string is sent; the secret string: its form, its checksum, its digest
 //! - [`permission`], [`role`], [`scope`]: what may be done, by whom, and where
 //! - [`keyring`]: the node's memory, built from [`change`]s and from nothing else
 //! - [`decision`]: the nine rules, in their order
@@ -18,6 +18,7 @@
 pub mod audit;
 pub mod audit_head;
 pub mod change;
+pub mod credential;
 pub mod decision;
 pub mod dice;
 pub mod gate;

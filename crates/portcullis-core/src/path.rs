@@ -14,6 +14,8 @@ pub enum Ambiguous {
     EmptySegment,
     #[error("the path has a `.` or `..` segment")]
     DotSegment,
+    #[error("a segment of the path ends in a dot or a space, which some servers cut off")]
+    CutOff,
     #[error("the path has an encoded separator, a backslash, a `;`, a `#`, a control character or a broken escape")]
     Character,
 }
@@ -32,13 +34,25 @@ pub fn normalise(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
         if segment == "." || segment == ".." {
             return Err(Ambiguous::DotSegment);
         }
+        if segment.ends_with(['.', ' ']) {
+            return Err(Ambiguous::CutOff);
+        }
     }
     Ok(decoded)
 }
 
-/// Whether a path (already normalised) lies at or below `root`, on a segment's border.
+/// Whether a path (already normalised) lies at or below `root`, on a segment's border, for any server that may read it: some do not
+/// tell upper case from lower.
 pub fn is_at_or_below(path: &str, root: &str) -> bool {
-    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let mut segments = path.split('/');
+    root.split('/').all(|root| segments.next().is_some_and(|segment| is_same_in_any_case(segment, root)))
+}
+
+/// Whether two texts differ in nothing but upper and lower case.
+pub(crate) fn is_same_in_any_case(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+        || (!(one.is_ascii() && other.is_ascii())
+            && one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase)))
 }
 
 fn decode(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
@@ -106,6 +120,11 @@ mod tests {
             "/api/%zz",
             "/api/%ff",
             "/api/%0a",
+            "/api./v1",
+            "/api/v1.",
+            "/api/v1%2e",
+            "/api/v1%20",
+            "/api/...",
             "/api#/v1",
             "/api/%23",
         ] {
@@ -118,7 +137,8 @@ mod tests {
         assert!(is_at_or_below("/api/v1/user", "/api/v1/user"));
         assert!(is_at_or_below("/api/v1/user/api-keys", "/api/v1/user"));
         assert!(!is_at_or_below("/api/v1/users", "/api/v1/user"));
-        assert!(!is_at_or_below("/API/v1/user", "/api/v1/user"));
+        assert!(is_at_or_below("/API/v1/User/", "/api/v1/user"), "an API behind may not tell case");
+        assert!(!is_at_or_below("/api/v1", "/api/v1/user"));
     }
 
     proptest! {

@@ -1,17 +1,13 @@
 //! The one credential of a request, and what of a request the service behind must not see.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, header};
+use portcullis_core::credential::{METHOD_OVERRIDES, in_api_key, in_authorization};
 
 use crate::refusal::Refusal;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-/// A longer text cannot be a token, and is not looked at.
-const LONGEST: usize = 256;
 /// Headers in which a gateway says who calls. Here the extensions do, and nobody else may.
 const IDENTITY: &str = "x-portcullis-";
-
-/// By these a client would have the service take its request for one of another method than was decided on.
-const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Takes the token out of a request's headers, by the rules of Portcullis itself: a client must not be understood in two ways.
 pub(crate) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
@@ -22,8 +18,8 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
     if all.next().is_some() {
         return Err(Refusal::ambiguous());
     }
-    let text = text(value).and_then(|text| if with_scheme { after_scheme(text) } else { Some(text) });
-    text.filter(|token| token.len() <= LONGEST && is_plain(token)).ok_or_else(Refusal::malformed)
+    let read = if with_scheme { in_authorization } else { in_api_key };
+    value.to_str().ok().and_then(read).ok_or_else(Refusal::malformed)
 }
 
 /// Removes the credential, whatever could be taken for the word of a gateway, and what would change the method behind the decision.
@@ -40,24 +36,10 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
     }
 }
 
-fn text(value: &HeaderValue) -> Option<&str> {
-    value.to_str().ok().map(|text| text.trim_matches(' '))
-}
-
-/// A scheme in any case, then one or more spaces (RFC 9110, section 11.4).
-fn after_scheme(text: &str) -> Option<&str> {
-    let (scheme, rest) = text.split_once(' ')?;
-    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
-    known.then(|| rest.trim_start_matches(' '))
-}
-
-/// Visible ASCII without the separator that would make two credentials of one.
-fn is_plain(token: &str) -> bool {
-    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn headers(all: &[(&str, &[u8])]) -> HeaderMap {

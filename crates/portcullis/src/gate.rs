@@ -181,7 +181,11 @@ fn verdict(gate: &Gate, catalogue: &Catalogue, method: &str, target: &str) -> Ve
         Ok(found) => {
             verdict.rule = Some(found.number);
             let permission = found.rule.permission(method).map(|permission| catalogue.name(permission).to_owned());
-            verdict.needs = permission.or_else(|| Some(told(found.number, found.rule, catalogue).needs));
+            let needs = permission.unwrap_or_else(|| told(found.number, found.rule, catalogue).needs);
+            // What needs nothing is asked of nobody.
+            let account = found.needs_user_management(&path)
+                && !matches!(found.rule.needs, Needs::Nothing | Needs::UserManagement);
+            verdict.needs = Some(if account { format!("{needs} and user management") } else { needs });
             verdict.business = match &found.rule.business {
                 BusinessFrom::Header(name) => Some(format!("what the header {name} says")),
                 _ => found.business_in(&path).map(str::to_owned),

@@ -35,6 +35,11 @@ needs = "live_key"
 methods = ["*"]
 path = "/**"
 needs = "user_management"
+
+[[gate.open.rule]]
+methods = ["*"]
+path = "/**"
+needs = "live_key"
 "#;
 
 struct Checked {
@@ -95,6 +100,8 @@ fn a_request_is_told_its_rule_and_why() {
     assert!(text.contains("rule 1 (/health): neither method nor path fits"), "{text}");
     let text = ask("GET /api/v1/business/biz_7/contacts/%31?q", 0);
     assert!(text.contains("{business_id} is biz_7"), "{text}");
+    let text = checked.run(&["--gate", "open", "--request", "GET /api/v1/User/api-keys"], 0);
+    assert!(text.contains("needs a live key and user management."), "{text}");
     for (request, why) in [
         ("GET /Health", "rule 1 would fit if upper and lower case were the same"),
         ("POST /health", "rule 1 (/health): the path fits, the method does not"),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::path;
+use crate::path::{self, is_same_in_any_case};
 
 /// The longest pattern, in bytes: matching takes no longer than reading path and pattern once.
 const LONGEST: usize = 128;
@@ -142,12 +142,6 @@ impl fmt::Display for Pattern {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.text)
     }
-}
-
-fn is_same_in_any_case(one: &str, other: &str) -> bool {
-    one.eq_ignore_ascii_case(other)
-        || (!(one.is_ascii() && other.is_ascii())
-            && one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase)))
 }
 
 /// The segments of a normalised path; the root has none.

@@ -9,6 +9,7 @@ use portcullis_api::envelope::Success;
 use portcullis_api::problem::FieldError;
 use portcullis_api::verify::{Consistency, Decision, Verify, VerifyBatch};
 use portcullis_core::decision::{self, Ask, Concerned, Presented};
+use portcullis_core::gate::is_own_account;
 use portcullis_core::limits::MOST_COST;
 use portcullis_core::path;
 use portcullis_core::permission::{Action, Catalogue};
@@ -119,7 +120,7 @@ fn in_words(app: &App, question: &Verify, token: Presented, wrong: &mut impl FnM
         known
     });
     let user_management = question.path.as_deref().is_some_and(|text| match path::normalise(text) {
-        Ok(path) => gates::is_own_account(&path),
+        Ok(path) => is_own_account(&path),
         Err(ambiguous) => {
             wrong("path", ambiguous.to_string());
             true
@@ -147,14 +148,11 @@ fn by_gate(app: &App, question: &Verify, name: &str, token: Presented, wrong: &m
         return Ask::about(token);
     };
     let ruled = Ruled::of(&gate.rules, method, target.as_bytes());
-    match (ruled.business_header(), &question.business_id) {
-        (Some(header), None) => wrong("business_id", format!("must be what the request's header `{header}` says")),
-        (None, Some(_)) => {
-            wrong("business_id", "must be left out: the rule takes no business from a header".to_owned());
-        }
-        _ => {}
-    }
-    ruled.ask(token, None, question.business_id.as_deref())
+    let named = ruled.named(question.business_id.as_deref()).unwrap_or_else(|misnamed| {
+        wrong("business_id", misnamed.to_string());
+        None
+    });
+    ruled.ask(token, None, named)
 }
 
 fn wire<'a>(catalogue: &'a Catalogue, decided: &Decided<'a>) -> Decision<'a> {

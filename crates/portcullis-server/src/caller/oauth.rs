@@ -7,11 +7,12 @@ use axum::extract::FromRequestParts;
 use data_encoding::BASE64;
 use http::request::Parts;
 use http::{HeaderMap, header};
+use portcullis_core::audit::Actor;
 use portcullis_core::decision::Denial;
 use portcullis_core::scope::Caller;
 use zeroize::Zeroizing;
 
-use super::{Needed, Operator, unavailable};
+use super::{Knock, Needed, Operator, unavailable};
 use crate::app::App;
 use crate::error::Error;
 use crate::manage::lacks;
@@ -37,6 +38,7 @@ impl<G: Needed> FromRequestParts<Arc<App>> for OAuthClient<G> {
         if name != id.to_string() {
             return Err(unknown());
         }
+        Knock::is_by(parts, Actor::OperatorKey(id));
         let caller = Caller::Operator { id, grants };
         caller.platform(G::GRANT).ok_or_else(|| lacks(G::GRANT))?;
         Ok(Self { caller, grant: PhantomData })

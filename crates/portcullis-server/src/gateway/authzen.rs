@@ -58,7 +58,7 @@ pub(crate) async fn evaluations(
             context: question.context.or_else(|| common.context.clone()),
         };
         let decision = match decision(&app, &question).await {
-            // What is wrong with one question is told with its answer, which is no.
+            // A question that lacks something is told so with its answer, which is no.
             Err(error) if error.status().is_client_error() => unanswered(&error),
             other => other?,
         };
@@ -102,16 +102,19 @@ fn ask(app: &App, question: &Evaluation) -> Result<Ask, Error> {
     let address = address.map(str::parse).transpose();
     let address =
         address.map_err(|_| Error::Invalid("`context.ip_address` must be an IPv4 or IPv6 address.".to_owned()))?;
-    let business = resource.properties.business_id.as_deref();
-    if resource.kind == "route" {
+    let kind = resource.kind.as_str();
+    // A resource of the catalogue is that, whatever it is called.
+    let known = app.catalogue.resources().iter().any(|known| known.name == kind);
+    if kind == "route" && !known {
         return Ok(Ask { address, ..by_gate(app, resource, action, token)? });
     }
-    let mut ask = Ask { business: business.map_or(Concerned::None, concerned), address, ..Ask::about(token) };
-    match (resource.kind.as_str(), app.catalogue.permission(&format!("{}:{action}", resource.kind))) {
-        ("account", _) => ask.user_management = true,
-        (_, Some(permission)) => ask.permission = Some(permission),
+    let business = resource.business_id().map_or(Concerned::None, concerned);
+    let mut ask = Ask { business, address, ..Ask::about(token) };
+    match app.catalogue.permission(&format!("{kind}:{action}")) {
+        Some(permission) => ask.permission = Some(permission),
+        None if kind == "account" && !known => ask.user_management = true,
         // Nobody was ever granted what there is not.
-        (_, None) => ask.unruled = Some(Unruled::NoRule),
+        None => ask.unruled = Some(Unruled::NoRule),
     }
     Ok(ask)
 }
@@ -135,17 +138,20 @@ fn presented(app: &App, subject: &Subject) -> Result<Presented, Error> {
 
 /// A request by its method and path, which the rules of a gate are about.
 fn by_gate(app: &App, resource: &Resource, method: &str, token: Presented) -> Result<Ask, Error> {
-    let gate = resource.properties.gate.as_deref().and_then(|name| app.config.gate(name)).ok_or_else(|| {
-        Error::Invalid("`resource.properties.gate` must name a gate of the configuration, for a `route`.".to_owned())
-    })?;
+    let gate = resource
+        .properties
+        .as_ref()
+        .and_then(|properties| properties.gate.as_deref())
+        .and_then(|name| app.config.gate(name))
+        .ok_or_else(|| {
+            Error::Invalid(
+                "`resource.properties.gate` must name a gate of the configuration, for a `route`.".to_owned(),
+            )
+        })?;
     let ruled = Ruled::of(&gate.rules, method, resource.id.as_bytes());
-    let business = resource.properties.business_id.as_deref();
-    match (ruled.business_header(), business) {
-        (Some(header), None) => Err(Error::Invalid(format!(
-            "`resource.properties.business_id` must be what the request's header `{header}` says."
-        ))),
-        (header, business) => Ok(ruled.ask(token, None, business.filter(|_| header.is_some()))),
-    }
+    let named = ruled.named(resource.business_id());
+    let named = named.map_err(|misnamed| Error::Invalid(format!("`resource.properties.business_id` {misnamed}.")))?;
+    Ok(ruled.ask(token, None, named))
 }
 
 fn answer(decided: &Decided<'_>) -> Decision<'static> {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, Stream};
 use http::{HeaderMap, HeaderName, StatusCode, header};
+use portcullis_core::credential::METHOD_OVERRIDES;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tonic::body::Body;
@@ -21,7 +22,7 @@ use tonic::transport::Server;
 use tonic_prost::ProstCodec;
 use tower::Service;
 
-use super::{Arrival, METHOD_OVERRIDES, Passed, Refused, decide};
+use super::{Arrival, Passed, Refused, decide};
 use crate::app::App;
 use crate::clock::Stopwatch;
 use crate::metrics::{Part, Surface};
@@ -172,13 +173,14 @@ fn headers(http: &HttpRequest) -> Option<HeaderMap> {
 }
 
 fn allowed(passed: &Passed, token_parameter: Option<&String>) -> CheckResponse {
-    let credentials = [header::AUTHORIZATION, X_API_KEY].into_iter().chain(METHOD_OVERRIDES);
+    let credentials = [header::AUTHORIZATION, X_API_KEY];
+    let unwanted = credentials.iter().map(HeaderName::as_str).chain(METHOD_OVERRIDES);
     CheckResponse {
         status: Some(Status { code: 0, message: String::new() }),
         denied_response: None,
         ok_response: Some(OkHttpResponse {
             headers: written(&passed.identity),
-            headers_to_remove: credentials.map(|name| name.as_str().to_owned()).collect(),
+            headers_to_remove: unwanted.map(str::to_owned).collect(),
             response_headers_to_add: written(&passed.limits),
             query_parameters_to_remove: token_parameter.into_iter().cloned().collect(),
         }),

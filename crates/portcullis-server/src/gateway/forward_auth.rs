@@ -71,14 +71,14 @@ async fn ask(app: &App, request: Request, dialect: Dialect) -> Response {
 async fn decided(app: &App, parts: &Parts, dialect: Dialect) -> Result<Passed, Refused> {
     // Not by an extractor, which would decode what stands behind the gate's name and refuse what cannot be decoded.
     let name = parts.uri.path().strip_prefix(BASE).and_then(|rest| rest.split('/').next()).unwrap_or_default();
-    // Whoever runs the gateway or this server has misspelt it: no client's fault, and no answer to it.
-    let unknown =
-        || Error::Unavailable(format!("asked at a gate that is not in the configuration: {}", name.escape_debug()));
-    let gate = app.config.gate(name).ok_or_else(unknown)?;
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
     if !peer.is_some_and(|peer| app.config.trusts(peer)) {
         return Err(untrusted(peer).into());
     }
+    // Whoever runs the gateway or this server has misspelt it: no client's fault, and no answer to it.
+    let unknown =
+        || Error::Unavailable(format!("asked at a gate that is not in the configuration: {}", name.escape_debug()));
+    let gate = app.config.gate(name).ok_or_else(unknown)?;
     let (method, target) = match dialect {
         Dialect::Envoy => {
             let target = parts.uri.path_and_query().map_or("", |target| target.as_str());

@@ -17,7 +17,7 @@ use portcullis_core::time::Timestamp;
 use crate::app::App;
 use crate::body::{is_of_type, read};
 use crate::caller::{From, KeysVerify, KeysWrite, Needed, OAuthClient, is_basic, unavailable};
-use crate::error::{Error, Finished};
+use crate::error::{Error, Finished, Pending};
 use crate::manage::{api_keys, lacks};
 use crate::metrics::Surface;
 use crate::verify::limiter::Charge;
@@ -55,7 +55,8 @@ pub(crate) async fn metadata(State(app): State<Arc<App>>) -> Json<Metadata> {
         introspection_endpoint: format!("{issuer}/oauth2/introspect"),
         introspection_endpoint_auth_methods_supported: METHODS,
         revocation_endpoint: format!("{issuer}/oauth2/revoke"),
-        revocation_endpoint_auth_methods_supported: METHODS,
+        // The types of access tokens are for introspection alone (RFC 8414, section 2).
+        revocation_endpoint_auth_methods_supported: [METHODS[0]],
         response_types_supported: [],
         grant_types_supported: [],
         service_documentation: format!("{issuer}/reference"),
@@ -174,6 +175,8 @@ impl Asked {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"portcullis\""));
         }
         response.extensions_mut().insert(Finished);
+        // Refused revocations are told in the audit log.
+        response.extensions_mut().insert(Pending(Arc::new(error)));
         response
     }
 }

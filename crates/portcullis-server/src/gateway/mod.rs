@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use portcullis_core::credential::is_token;
 use portcullis_core::decision::{Ask, Denial, Presented};
 use portcullis_core::permission::Catalogue;
 
@@ -31,12 +32,6 @@ pub(crate) const IDENTITY: [HeaderName; 5] = [
     HeaderName::from_static("x-portcullis-business-id"),
     HeaderName::from_static("x-portcullis-businesses"),
     HeaderName::from_static("x-portcullis-permissions"),
-];
-/// By these a client would have the API take its request for one of another method than was decided on.
-pub(crate) const METHOD_OVERRIDES: [HeaderName; 3] = [
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-method-override"),
 ];
 /// More businesses than these are not listed: gateways take a few thousand bytes of headers and refuse the whole answer beyond.
 const MOST_BUSINESSES: usize = 128;
@@ -113,7 +108,7 @@ fn token(app: &App, arrival: &Arrival<'_>) -> Result<Presented, Error> {
     let parameter = arrival.gate.token_parameter.as_deref();
     let mut in_query = parameter.into_iter().flat_map(|name| in_query(arrival.target, name));
     let text = match (sent, in_query.next(), in_query.next()) {
-        (Sent::Nothing, Some(text), None) if credentials::is_token(&text) => text,
+        (Sent::Nothing, Some(text), None) if is_token(&text) => text,
         (Sent::Nothing | Sent::Session(_), None, _) => return Err(Error::NoApiKey),
         (Sent::Token(text), None, _) => Cow::Borrowed(text),
         (Sent::Unusable, None, _) | (Sent::Nothing, Some(_), None) => return Err(Error::denied(Denial::Malformed)),

@@ -135,10 +135,16 @@ fn refusal(request: &Request<Incoming>, sound: bool, terms: &Terms) -> Option<Pr
     }
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (Some(_), None) => None,
+        (Some(host), None) if is_host(host) => None,
         (None, _) if request.version() < Version::HTTP_11 => None,
         _ => Some(problem::NOT_ONE_HOST),
     }
+}
+
+/// Whether it can be a host and perhaps a port (RFC 9112, section 3.2): no space, no path, no user, nothing that would be two of them.
+fn is_host(value: &HeaderValue) -> bool {
+    let odd = |byte: &u8| !byte.is_ascii_graphic() || b"\"#,/<>?@\\^`{|}".contains(byte);
+    !value.as_bytes().iter().any(odd)
 }
 
 /// A response's body, which keeps its request open until hyper has all of it.

@@ -31,8 +31,10 @@ pub(super) const AMBIGUOUS_FRAMING: Problem = invalid_request(
     "Where the request's headers or body end is ambiguous: send CRLF line ends and one Content-Length or \
      `Transfer-Encoding: chunked`, not both.",
 );
-pub(super) const NOT_ONE_HOST: Problem =
-    invalid_request(StatusCode::BAD_REQUEST, "The request must have exactly one Host header.");
+pub(super) const NOT_ONE_HOST: Problem = invalid_request(
+    StatusCode::BAD_REQUEST,
+    "The request must have exactly one Host header, with a host and perhaps a port in it.",
+);
 pub(super) const TOO_MANY_CONNECTIONS: Problem = Problem {
     status: StatusCode::SERVICE_UNAVAILABLE,
     code: "UNAVAILABLE",

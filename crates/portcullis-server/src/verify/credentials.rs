@@ -1,14 +1,13 @@
 //! The one credential of a request: `Authorization: Bearer`, `Authorization: Token`, `X-API-Key` or a session's cookie, and
 //! never two of them.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, header};
+use portcullis_core::credential::{in_api_key, in_authorization};
 
 /// The header of the third way to send a token.
 pub(crate) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The cookie of a session. Browsers take this name only with `Secure`, `Path=/` and no `Domain`, so no neighbour can set it.
 pub(crate) const SESSION_COOKIE: &str = "__Host-portcullis_session";
-/// A longer text cannot be a token, and is not looked at.
-const LONGEST: usize = 256;
 
 /// What a request brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +43,8 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<Sent<'_>, Ambiguous> {
     if all.next().is_some() {
         return Err(Ambiguous);
     }
-    let token = text(value).and_then(|text| if with_scheme { after_scheme(text) } else { Some(text) });
-    Ok(token.filter(|token| is_token(token)).map_or(Sent::Unusable, Sent::Token))
-}
-
-/// Whether a text could be a token at all.
-pub(crate) fn is_token(text: &str) -> bool {
-    text.len() <= LONGEST && is_plain(text)
+    let read = if with_scheme { in_authorization } else { in_api_key };
+    Ok(value.to_str().ok().and_then(read).map_or(Sent::Unusable, Sent::Token))
 }
 
 /// The values of the session's cookie (RFC 6265, section 5.4). Other cookies are none of our business.
@@ -60,24 +54,10 @@ fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     pairs.filter(|(name, _)| *name == SESSION_COOKIE).map(|(_, value)| value)
 }
 
-fn text(value: &HeaderValue) -> Option<&str> {
-    value.to_str().ok().map(|text| text.trim_matches(' '))
-}
-
-/// A scheme in any case, then one or more spaces (RFC 9110, section 11.4).
-fn after_scheme(text: &str) -> Option<&str> {
-    let (scheme, rest) = text.split_once(' ')?;
-    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
-    known.then(|| rest.trim_start_matches(' '))
-}
-
-/// Visible ASCII without the separators that would make two credentials of one.
-fn is_plain(token: &str) -> bool {
-    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn headers(all: &[(&str, &[u8])]) -> HeaderMap {

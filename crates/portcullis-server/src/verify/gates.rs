@@ -7,14 +7,20 @@ use portcullis_core::decision::{Ask, Concerned, Presented};
 use portcullis_core::gate::{BusinessFrom, Found, Gate, Needs, Unruled};
 use portcullis_core::path::{self, Ambiguous};
 
-/// A path here or below is about the key's owner, and needs user management.
-const OWN_ACCOUNT: &str = "/api/v1/user";
-
 /// A request with the rule that it falls under, or with why there is none.
 #[derive(Debug)]
 pub(crate) struct Ruled<'a> {
     method: &'a str,
     place: Result<(Found<'a>, Cow<'a, str>), Unruled>,
+}
+
+/// Why the business that is named beside a request is none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Misnamed<'a> {
+    #[error("must be what the request's header `{header}` says")]
+    Missing { header: &'a str },
+    #[error("must be left out: the rule takes no business from a header")]
+    Unwanted,
 }
 
 impl<'a> Ruled<'a> {
@@ -31,6 +37,15 @@ impl<'a> Ruled<'a> {
     /// Whether it may pass without a key.
     pub(crate) fn needs_nothing(&self) -> bool {
         matches!(&self.place, Ok((found, _)) if found.rule.needs == Needs::Nothing)
+    }
+
+    /// The business that is named beside the request, which must be there where the rule takes it from a header, and nowhere else.
+    pub(crate) fn named<'n>(&self, named: Option<&'n str>) -> Result<Option<&'n str>, Misnamed<'a>> {
+        match (self.business_header(), named) {
+            (Some(header), None) => Err(Misnamed::Missing { header }),
+            (None, Some(_)) => Err(Misnamed::Unwanted),
+            (_, named) => Ok(named),
+        }
     }
 
     /// The header that must name the business.
@@ -52,7 +67,7 @@ impl<'a> Ruled<'a> {
                 let named = found.business_in(path).or(named);
                 ask.business = named.map_or(Concerned::None, concerned);
                 ask.permission = found.rule.permission(self.method);
-                ask.user_management = found.rule.needs == Needs::UserManagement || is_own_account(path);
+                ask.user_management = found.needs_user_management(path);
             }
             Err(unruled) => ask.unruled = Some(*unruled),
         }
@@ -63,9 +78,4 @@ impl<'a> Ruled<'a> {
 /// The business of this id. What is no id is one that does not exist.
 pub(crate) fn concerned(text: &str) -> Concerned {
     text.parse().map_or(Concerned::Nonexistent, Concerned::One)
-}
-
-/// Whether a normalised path is about the account of the key's owner.
-pub(crate) fn is_own_account(path: &str) -> bool {
-    path::is_at_or_below(path, OWN_ACCOUNT)
 }

@@ -4,7 +4,8 @@ use portcullis_engines::Kind;
 
 use super::Guarded;
 use super::api::Line;
-use super::programs::{Setup, reads_as_account, smuggled, tricks};
+use super::programs::Setup;
+use super::tricks::{reads_as_account, smuggled, tricks};
 
 /// The one place that its rules open.
 fn contacts(guarded: &Guarded) -> String {
@@ -60,6 +61,7 @@ async fn believes_no_client(setup: &Setup) {
         "OIDC_CLAIM_sub: usr_spoofed\r\nOIDC-CLAIM-sub: usr_spoofed\r\nConnection: close\r\n",
         "X-HTTP-Method-Override: spoofed\r\nX-Method-Override: spoofed\r\nConnection: close\r\n",
         "Connection: X-Portcullis-User-Id, close\r\n",
+        "X-Forwarded-Uri: spoofed\r\nX-Forwarded-For: spoofed\r\nX-Real-IP: spoofed\r\nForwarded: spoofed\r\nConnection: close\r\n",
     ] {
         let request = format!("GET {path} HTTP/1.1\r\nHost: api\r\nX-API-Key: {}\r\n{lines}\r\n", key.token);
         setup.raw(request.as_bytes()).await;
@@ -111,6 +113,7 @@ async fn attack_07_to_15_apache() {
     lets_through_who_may(&setup).await;
     refuses_who_may_not(&setup).await;
     believes_no_client(&setup).await;
+    setup.opens_no_other_tunnel(&contacts(&setup.guarded)).await;
     falls_for_no_path_trick(&setup).await;
     is_closed_without_portcullis(&setup).await;
 }

@@ -80,7 +80,25 @@ async fn a_route_is_asked_about_by_its_gate() {
     let named = route("GET", "/api/calls", json!({"gate": "crm", "business_id": business}));
     assert_eq!(ask(&named).await.body["context"]["business_id"], json!(business));
     ask(&route("GET", "/api/contacts", json!({}))).await.fails(400, "INVALID_REQUEST", None);
+    ask(&route("GET", "/api/contacts", Value::Null)).await.fails(400, "INVALID_REQUEST", None);
+    // A business beside a rule that takes none would go unheard.
+    let unheard = json!({"gate": "crm", "business_id": business});
+    ask(&route("GET", "/api/contacts", unheard)).await.fails(400, "INVALID_REQUEST", None);
     ask(&route("GET", "/api/contacts", json!({"gate": "none"}))).await.fails(400, "INVALID_REQUEST", None);
+}
+
+#[tokio::test]
+async fn a_resource_of_the_catalogue_is_that_whatever_it_is_called() {
+    let server = Server::with("[catalogue]\naccount = [\"read\"]\nroute = [\"read\"]\ncontacts = [\"read\"]\n").await;
+    let (user, _) = server.owner_of("ann@example.com", "Dental").await;
+    let wanted = json!({"name": "K", "permissions": ["account:read"], "user_management": true});
+    let key = server.key(&user, &wanted).await;
+    for (resource, action, expected) in
+        [("account", "read", true), ("account", "write", false), ("route", "read", false)]
+    {
+        let answer = post(&server, "evaluation", &question("api_key_token", &key.token, action, resource)).await.body;
+        assert_eq!(answer["decision"], expected, "{resource} {action}");
+    }
 }
 
 #[tokio::test]

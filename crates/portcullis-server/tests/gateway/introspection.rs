@@ -82,6 +82,8 @@ async fn the_caller_is_an_operator_by_bearer_or_by_basic() {
         assert_eq!((answer.status, &answer.body["active"]), (200, &json!(true)), "{authorization}");
         let revoking = post(server, "/oauth2/revoke", &authorization, &form).await;
         assert_eq!((revoking.status, &revoking.body["error"]), (403, &json!("unauthorized_client")));
+        let event = server.op_get("/audit-events?limit=1").await.body["data"][0].clone();
+        assert_eq!((&event["action"], &event["actor_id"]), (&json!("call.refused"), &json!(id)), "{event}");
     }
     for authorization in [
         format!("Bearer {}", key.token),
@@ -151,6 +153,7 @@ async fn clients_find_the_way_by_the_metadata() {
     assert_eq!(told["introspection_endpoint"], format!("{}/oauth2/introspect", server.url));
     assert_eq!(told["revocation_endpoint"], format!("{}/oauth2/revoke", server.url));
     assert_eq!(told["introspection_endpoint_auth_methods_supported"], json!(["client_secret_basic", "Bearer"]));
+    assert_eq!(told["revocation_endpoint_auth_methods_supported"], json!(["client_secret_basic"]));
     let wrong = server.client.request(Method::GET, format!("{}/oauth2/introspect", server.url));
     server.send(wrong).await.fails(405, "METHOD_NOT_ALLOWED", None);
 }

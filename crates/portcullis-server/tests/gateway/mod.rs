@@ -8,6 +8,7 @@ mod forward_auth;
 mod introspection;
 mod programs;
 mod proxy;
+mod tricks;
 
 use serde_json::json;
 

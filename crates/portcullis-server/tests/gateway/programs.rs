@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use super::Guarded;
 use super::api::{Api, Line, Wire};
+use super::tricks::{reads_as_account, smuggled, tricks};
 use crate::support::{Answer, check_problem};
 
 /// No gateway waits so long for Portcullis.
@@ -202,6 +203,40 @@ impl Setup {
         assert!(self.api.seen().is_empty());
     }
 
+    /// No tunnel but a WebSocket's: what goes through one is not looked at. And the dashboard's session is nobody else's.
+    pub(crate) async fn opens_no_other_tunnel(&self, path: &str) {
+        let key = &self.guarded.key.token;
+        for upgrade in [
+            "h2c",
+            "h2c, websocket",
+            "websocket, h2c",
+            "h2c\r\nUpgrade: websocket",
+            "websocket\r\nUpgrade: h2c",
+            "TLS/1.0",
+        ] {
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nHost: api\r\nX-API-Key: {key}\r\nCookie: a=1; __Host-portcullis_session=ps_live_x; b=2\r\n\
+                 Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                 Sec-WebSocket-Version: 13\r\nUpgrade: {upgrade}\r\n\r\n"
+            );
+            self.raw(request.as_bytes()).await;
+            for seen in self.api.seen() {
+                for name in ["upgrade", "http2-settings"] {
+                    let offered: Vec<_> = seen.headers.get_all(name).iter().collect();
+                    assert!(
+                        offered.iter().all(|value| *value == "websocket"),
+                        "{:?} {upgrade}: {offered:?}",
+                        self.kind
+                    );
+                }
+                // Envoy and Traefik cannot cut a cookie out; their pages say so.
+                let cut = !matches!(self.kind, Kind::EnvoyHttp | Kind::EnvoyGrpc);
+                let cookies = seen.headers.get("cookie").map_or("", |value| value.to_str().unwrap());
+                assert!(!cut || cookies == "a=1; b=2", "{:?}: {cookies}", self.kind);
+            }
+        }
+    }
+
     /// Nothing that a server could read as the user's account reaches the API with a key that may not go there, nor anything but the
     /// public path without a key.
     async fn falls_for_no_path_trick(&self) {
@@ -285,86 +320,13 @@ impl Setup {
     }
 }
 
-/// Ways to write a path that somebody takes for another one.
-pub(crate) fn tricks() -> Vec<String> {
-    let account = "/api/v1/user";
-    let mut tricks = vec![
-        format!("/{account}"),
-        format!("/health/..{account}"),
-        format!("/health/%2e%2e{account}"),
-        format!("/health/%252e%252e{account}"),
-        format!("/health/..%2f{account}"),
-        format!("/health/..%5c..{account}"),
-        format!("/health\\..{account}"),
-        format!("/health/..;{account}"),
-        format!("/health;/..{account}"),
-        format!("/health#/..{account}"),
-        format!("/health%23/..{account}"),
-        format!("/health%00{account}"),
-        format!("/health?/../..{account}"),
-        format!("/api/contacts/../v1/user"),
-        format!("/api/contacts/%2e%2e/v1/user"),
-        format!("/api/contacts/..%2fv1/user"),
-        format!("/api/contacts/./../v1/user"),
-        format!("/api/contacts/..;/v1/user"),
-        format!("/api/contacts//../../v1/user"),
-        format!("/api/contacts/%2e%2e%2fv1%2fuser"),
-        format!("http://api{account}"),
-        format!("http://api/health/..{account}"),
-        "/API/V1/USER".to_owned(),
-        "/api/v1/%75ser".to_owned(),
-        "/api/v1/user/".to_owned(),
-        "/api/v1/user%20".to_owned(),
-        "/health/".to_owned(),
-        "/Health".to_owned(),
-        "/./health".to_owned(),
-        "/health/.".to_owned(),
-        "/x/../health".to_owned(),
-        "*".to_owned(),
-        "api/contacts".to_owned(),
-    ];
-    tricks.push("/".repeat(2_000));
-    tricks
-}
-
-/// Whether some server would take the path for the account of the key's owner.
-pub(crate) fn reads_as_account(target: &str) -> bool {
-    let path = target.to_lowercase();
-    let path = path.replace("%25", "%").replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
-    let mut segments: Vec<&str> = Vec::new();
-    for segment in path.split('/').map(|one| one.split(';').next().unwrap_or_default()) {
-        match segment {
-            "" | "." => {}
-            ".." => drop(segments.pop()),
-            _ => segments.push(segment),
-        }
-    }
-    segments.starts_with(&["api", "v1", "user"]) || path.contains("v1/user")
-}
-
-/// Requests with another one hidden in them.
-pub(crate) fn smuggled() -> Vec<String> {
-    let hidden = "GET /api/v1/user HTTP/1.1\r\nHost: api\r\nX-API-Key: {key}\r\n\r\n";
-    let head = "POST /api/contacts HTTP/1.1\r\nHost: api\r\nX-API-Key: {key}\r\n";
-    vec![
-        format!("{head}Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"),
-        format!("{head}Transfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n{hidden}"),
-        format!("{head}Content-Length: 0\r\nContent-Length: {}\r\n\r\n{hidden}", hidden.len()),
-        format!("{head}Transfer-Encoding: xchunked\r\nContent-Length: 0\r\n\r\n{hidden}"),
-        format!("{head}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n{hidden}"),
-        format!("{head}Transfer-Encoding : chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n{hidden}"),
-        format!("{head}Transfer-Encoding:\tchunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n{hidden}"),
-        format!("{head}Content-Length: +0\r\n\r\n{hidden}"),
-        format!("{head}Content-Length: 0x0\r\n\r\n{hidden}"),
-        format!("{head}\r\n{hidden}"),
-    ]
-}
-
 async fn battery(kind: Kind) {
     let setup = Setup::start(kind).await;
     setup.lets_through_who_may().await;
     setup.refuses_who_may_not().await;
     setup.believes_no_client().await;
+    setup.opens_no_other_tunnel("/health").await;
+    setup.opens_no_other_tunnel("/api/contacts").await;
     setup.carries_bodies().await;
     setup.falls_for_no_path_trick().await;
     setup.is_closed_without_portcullis().await;

@@ -20,6 +20,8 @@ use crate::serve::Sever;
 
 /// How often everything is looked at: whoever revokes is promised that streams end within a second.
 pub(super) const BEAT: Duration = Duration::from_millis(250);
+/// Without a memory nobody can tell whether what is open may go on, and it goes on for so many beats from its beginning at most.
+const BLIND_BEATS: u64 = 2;
 /// So many are decided on before the memory is let go, for an edit that waits to change it.
 const AT_ONCE: usize = 256;
 
@@ -39,6 +41,8 @@ pub(super) enum Cut {
 pub(super) struct Exchange {
     /// What is asked at each beat; `None` where nobody needed to be asked.
     ask: Option<Ask>,
+    /// The beat that it began in.
+    opened: u64,
     beat: Arc<AtomicU64>,
     /// The beat in which something moved last.
     moved: AtomicU64,
@@ -170,6 +174,7 @@ impl Exchanges {
     pub(super) fn open(self: &Arc<Self>, ask: Option<Ask>, uploaded: bool) -> Opened {
         let exchange = Arc::new(Exchange {
             ask,
+            opened: self.now(),
             beat: Arc::clone(&self.beat),
             moved: AtomicU64::new(self.now()),
             answered: AtomicBool::new(false),
@@ -199,7 +204,8 @@ impl Exchanges {
             let memory = app.node.keyring();
             for exchange in some {
                 let denial = exchange.ask.as_ref().and_then(|ask| match memory.as_deref() {
-                    None => Some(Cut::NoMemory),
+                    // What was let through by a look into the database has a moment to end by itself.
+                    None => (now.saturating_sub(exchange.opened) > BLIND_BEATS).then_some(Cut::NoMemory),
                     Some(keyring) => decide(keyring, ask, app.clock.now(), &mut Unmetered).denial.map(Cut::Denied),
                 });
                 if let Some(cut) = denial.or_else(|| self.silence(exchange, now)) {

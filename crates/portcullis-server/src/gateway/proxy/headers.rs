@@ -10,11 +10,11 @@ use http::HeaderMap;
 use http::header::{
     AUTHORIZATION, CONNECTION, COOKIE, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
+use portcullis_core::credential::METHOD_OVERRIDES;
 use portcullis_core::gate::{BusinessFrom, Gate};
 
 use crate::caller::FORWARDED_FOR;
 use crate::error::X_REQUEST_ID;
-use crate::gateway::METHOD_OVERRIDES;
 use crate::verify::credentials::SESSION_COOKIE;
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -174,7 +174,7 @@ fn is_named(sent: &HeaderMap, name: &str) -> bool {
 
 fn is_ours(dashed: &str) -> bool {
     OURS.contains(&dashed)
-        || METHOD_OVERRIDES.iter().any(|name| name == dashed)
+        || METHOD_OVERRIDES.contains(&dashed)
         || OUR_PREFIXES.iter().any(|prefix| dashed.starts_with(prefix))
 }
 

@@ -19,6 +19,10 @@ async fn attack_15_malformed_requests_are_refused() {
     for request in [
         "\0\r\n\r\n",
         "GET\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a,b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h/@evil?\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: user@h\r\n\r\n",
         "GET  / HTTP/1.1\r\nHost: h\r\n\r\n",
         "GET / HTTP/1.2\r\nHost: h\r\n\r\n",
         "GET / HTTP/9.1\r\nHost: h\r\n\r\n",
