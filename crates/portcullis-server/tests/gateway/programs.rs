@@ -166,6 +166,26 @@ impl Setup {
         self.refuses("GET /api/contacts", &headers, (401, "INVALID_API_KEY", json!("revoked"))).await;
     }
 
+    /// What ends or closes by itself, or by somebody's doing.
+    async fn refuses_what_is_over(&self) {
+        let server = &self.guarded.server;
+        let (user, business) = server.owner_of("bob@example.com", "Garage").await;
+        let key = server.key(&user, &json!({"name": "Bob's"})).await;
+        let office = server.key(&user, &json!({"name": "office", "allowed_ips": ["203.0.113.7"]})).await;
+        let expired = server.key(&user, &json!({"name": "old", "expires_at": "2026-11-20T19:30:01Z"})).await;
+        server.pass(1_000);
+        let one = async |path: &str, token: &str, status, code: &str, reason: Value| {
+            self.refuses(&format!("GET {path}"), &[("x-api-key", token)], (status, code, reason)).await
+        };
+        one("/api/contacts", &expired.token, 401, "INVALID_API_KEY", json!("expired")).await;
+        one("/api/contacts", &office.token, 403, "PERMISSION_DENIED", json!("ip_address")).await;
+        server.op_post(&format!("/businesses/{business}/disable"), &json!({})).await.ok();
+        let path = format!("/api/v1/business/{business}/contacts");
+        one(&path, &key.token, 403, "BUSINESS_DISABLED", Value::Null).await;
+        server.op_post(&format!("/users/{user}/disable"), &json!({})).await.ok();
+        one(&path, &key.token, 403, "USER_DISABLED", Value::Null).await;
+    }
+
     /// The API sees no identity but ours, whatever the client says of itself.
     async fn believes_no_client(&self) {
         let Guarded { user, key, .. } = &self.guarded;
@@ -324,6 +344,7 @@ async fn battery(kind: Kind) {
     let setup = Setup::start(kind).await;
     setup.lets_through_who_may().await;
     setup.refuses_who_may_not().await;
+    setup.refuses_what_is_over().await;
     setup.believes_no_client().await;
     setup.opens_no_other_tunnel("/health").await;
     setup.opens_no_other_tunnel("/api/contacts").await;
