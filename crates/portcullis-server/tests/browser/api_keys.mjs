@@ -102,6 +102,22 @@ await flows({
     await done();
   },
 
+  async "the sentence is about what was chosen last, however slow the answers are"(browser) {
+    const { page, done } = await signedIn(browser);
+    await page.route("**/new/summary", async (route) => {
+      await new Promise((go) => setTimeout(go, 600));
+      // The page gives up those that have been overtaken.
+      await route.continue().catch(() => {});
+    });
+    await begin(page, "In a hurry");
+    for (const box of ["Read calls", "Write calls", "Read leads", "Write leads"]) {
+      await page.getByRole("checkbox", { name: box }).check();
+    }
+    await page.getByRole("radio", { name: /Same as mine/ }).check();
+    await summary(page, "whatever you may do yourself");
+    await done();
+  },
+
   async "a double click makes one key"(browser) {
     const user = await newUser("Double Clicker");
     const { page, done } = await signedIn(browser, {}, user.email, PASSWORD);
