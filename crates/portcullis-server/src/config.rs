@@ -3,6 +3,7 @@
 //! A setting comes from the file, and from the environment under `PORTCULLIS_` and its name in capitals, which wins.
 
 mod gates;
+pub(crate) mod headers;
 mod nodes;
 #[cfg(test)]
 mod tests;

@@ -9,26 +9,12 @@ use portcullis_core::gate::{self, BusinessFrom, Methods, Needs, Pattern, Rule};
 use portcullis_core::permission::{Action, Catalogue};
 use serde::Deserialize;
 
+use super::headers::may_name_a_business;
 use super::{ConfigError, origin, within};
 
 /// The capture that names the business of a request, where a rule says nothing else.
 const BUSINESS: &str = "business_id";
 const LONGEST_NAME: usize = 32;
-/// Headers that have a meaning which a business's name would break, or which no API may see.
-const NO_BUSINESS: [&str; 12] = [
-    "authorization",
-    "connection",
-    "content-length",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "proxy-authorization",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-    "x-api-key",
-];
 
 /// One gate: its rules, and what is particular to how it is asked.
 #[derive(Debug, Clone)]
@@ -182,7 +168,7 @@ fn rule(written: WrittenRule, catalogue: &Catalogue) -> Result<Rule, String> {
         Some(WrittenBusiness::Header(name)) => {
             let name: http::HeaderName =
                 name.parse().map_err(|_| format!("`business`: `{name}` is no name of a header"))?;
-            if NO_BUSINESS.contains(&name.as_str()) || name.as_str().starts_with("x-portcullis-") {
+            if !may_name_a_business(name.as_str()) {
                 return Err(format!(
                     "`business`: `{name}` says something else; take a header of its own, as X-Business-Id"
                 ));

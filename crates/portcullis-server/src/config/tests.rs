@@ -89,6 +89,8 @@ fn a_gate_that_cannot_be_is_named_with_its_rule() {
         (rule("business = { header = \"a b\" }"), "is no name of a header"),
         (rule("business = { header = \"Authorization\" }"), "`authorization` says something else"),
         (rule("business = { header = \"X-Portcullis-Business-Id\" }"), "says something else"),
+        (rule("business = { header = \"X-Forwarded-For\" }"), "says something else"),
+        (rule("business = { header = \"Cookie\" }"), "says something else"),
         (with("[\"GET\"]", "/{business_id}", "needs = \"nothing\""), "concerns no business"),
         (rule("buisness = \"none\""), "buisness"),
         (format!("{}[gate.crm.upstream]\nurl = \"http://a/b\"\nlisten = \"127.0.0.1:1\"", rule("")), "`upstream.url`"),

@@ -3,55 +3,21 @@
 //! First goes what belongs to one connection alone (RFC 9110, section 7.6.1), and what a client names in `Connection`; then what only
 //! this proxy may say; and last is written what this proxy does say. In another order a client could have it removed.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::HeaderMap;
 use http::header::{
     AUTHORIZATION, CONNECTION, COOKIE, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use portcullis_core::credential::METHOD_OVERRIDES;
 use portcullis_core::gate::{BusinessFrom, Gate};
 
 use crate::caller::FORWARDED_FOR;
+use crate::config::headers::{IDENTITY_PREFIX, NO_TWINS, OF_CONNECTIONS, dashed, is_ours};
 use crate::error::X_REQUEST_ID;
 use crate::verify::credentials::SESSION_COOKIE;
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-
-/// Of one connection, whatever `Connection` says.
-const OF_CONNECTIONS: [&str; 9] = [
-    "connection",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-];
-/// What the API may take only from its proxy: who calls, where from, and what for. What tells another method or path than the ones
-/// that were judged is among them.
-const OURS: [&str; 12] = [
-    "authorization",
-    "expect",
-    "forwarded",
-    "host",
-    "trailer",
-    "x-api-key",
-    "x-original-method",
-    "x-original-uri",
-    "x-original-url",
-    "x-real-ip",
-    "x-request-id",
-    "x-rewrite-url",
-];
-const IDENTITY_PREFIX: &str = "x-portcullis-";
-const OUR_PREFIXES: [&str; 2] = [IDENTITY_PREFIX, "x-forwarded-"];
-/// What may pass, but not under a name with `_` for `-`, which some servers read as the same.
-const NO_TWINS: [&str; 2] = ["content-length", "content-type"];
 
 /// How the headers of one gate's requests are rewritten.
 #[derive(Debug)]
@@ -170,18 +136,6 @@ pub(super) fn upgrade(sent: &HeaderMap) -> Option<HeaderValue> {
 /// Whether `Connection` names this header.
 fn is_named(sent: &HeaderMap, name: &str) -> bool {
     tokens(sent, &CONNECTION).any(|token| token.eq_ignore_ascii_case(name.as_bytes()))
-}
-
-fn is_ours(dashed: &str) -> bool {
-    OURS.contains(&dashed)
-        || METHOD_OVERRIDES.contains(&dashed)
-        || OUR_PREFIXES.iter().any(|prefix| dashed.starts_with(prefix))
-}
-
-/// A name as those servers read it to which `_`, and to some `.` and the like, are as good as `-`.
-fn dashed(name: &str) -> Cow<'_, str> {
-    let odd = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
-    if name.contains(odd) { name.replace(odd, "-").into() } else { name.into() }
 }
 
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
