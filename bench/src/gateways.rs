@@ -64,16 +64,18 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, table: &mut Table) -> Don
         way("proxy mode, guarded path", proxy, guarded, Some("proxy mode, open path")),
     ];
     let tokens = http::tokens(scale.stored_keys);
+    let requests = |path: &str| directory.join(format!("gateway {}", path.replace('/', " "))).display().to_string();
+    for path in [open, guarded] {
+        let all: Vec<String> = tokens.iter().map(|token| http::get(path, token)).collect();
+        std::fs::write(requests(path), all.join(BETWEEN))?;
+    }
     let mut measured = vec![(Vec::new(), Vec::new()); ways.len()];
     // The first round warms up and is not counted.
     for round in 0..=scale.rounds {
         for (way, (costs, rates)) in ways.iter().zip(&mut measured) {
-            let requests = directory.join(format!("gateway {}", way.path.replace('/', " ")));
-            let all: Vec<String> = tokens.iter().map(|token| http::get(way.path, token)).collect();
-            std::fs::write(&requests, all.join(BETWEEN))?;
             let before = core_ticks()?;
             let address = format!("127.0.0.1:{}", way.port);
-            let words = ["generate", &address, &scale.http_seconds.to_string(), &requests.display().to_string()];
+            let words = ["generate", &address, &scale.http_seconds.to_string(), &requests(way.path)];
             let numbers = children::numbers(&words)?;
             let spent = core_ticks()? - before;
             let [answered, seconds] = numbers.as_slice() else { return Err("the load ended early".into()) };

@@ -139,8 +139,8 @@ fn live(
         (_, Some(place)) if place.disabled => return Err(Denial::BusinessDisabled),
         _ => {}
     }
-    // 8. Some rule of the gate is about the request, where a gate was asked, and the permission is granted by the key and by its owner's role, as that role
-    // is now.
+    // 8. Some rule of the gate is about the request, where a gate was asked, and the permission is granted by the key and by its
+    // owner's role, as that role is now.
     match ask.unruled {
         None => {}
         Some(Unruled::Path(_)) => return Err(Denial::Path),

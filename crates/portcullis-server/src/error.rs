@@ -3,7 +3,7 @@
 //! A denial is an answer and not an error; it is one here only where Portcullis guards its own API with a key.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use portcullis_api::problem::{FieldError, Problem};
 use portcullis_core::decision::Denial;
 use portcullis_core::id::RequestId;
@@ -158,38 +158,40 @@ impl Error {
         HeaderValue::from_str(&text).ok()
     }
 
-    /// The body of an answer.
-    pub(crate) fn problem(&self, request: RequestId) -> Problem {
-        let mut problem = Problem::new(self.status().as_u16(), self.code(), &self.to_string(), request.to_string());
+    /// The whole answer. What went wrong inside goes to the log and nowhere else.
+    pub(crate) fn render(&self, request: RequestId) -> Response {
+        let (status, headers, body) = self.parts(request);
+        (status, headers, body).into_response()
+    }
+
+    /// The same in its parts, for those whose answers have another form.
+    pub(crate) fn parts(&self, request: RequestId) -> (StatusCode, HeaderMap, String) {
+        if let Self::Internal(cause) | Self::Unavailable(cause) | Self::Again(cause) | Self::BadGateway(cause) = self {
+            tracing::error!(request_id = %request, code = self.code(), cause, "a request failed");
+        }
+        let id = request.to_string();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(X_REQUEST_ID, id);
+        }
+        if let Some(challenge) = self.challenge() {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Self::TooMany { retry_after_seconds } = self {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from((*retry_after_seconds).max(1)));
+        }
+        if matches!(self, Self::TooLarge | Self::Timeout) {
+            // What the client is still sending would be read as the next request.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let mut problem = Problem::new(self.status().as_u16(), self.code(), &self.to_string(), id);
         problem.reason = self.reason().map(str::to_owned);
         if let Self::Validation(errors) = self {
             problem.errors.clone_from(errors);
         }
-        problem
-    }
-
-    /// The whole answer. What went wrong inside goes to the log and nowhere else.
-    pub(crate) fn render(&self, request: RequestId) -> Response {
-        if let Self::Internal(cause) | Self::Unavailable(cause) | Self::Again(cause) | Self::BadGateway(cause) = self {
-            tracing::error!(request_id = %request, code = self.code(), cause, "a request failed");
-        }
-        let body = serde_json::to_vec(&self.problem(request)).unwrap_or_default();
-        let mut response = (self.status(), [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Ok(id) = HeaderValue::from_str(&request.to_string()) {
-            response.headers_mut().insert(X_REQUEST_ID, id);
-        }
-        if let Some(challenge) = self.challenge() {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        if let Self::TooMany { retry_after_seconds } = self {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from((*retry_after_seconds).max(1)));
-        }
-        if matches!(self, Self::TooLarge | Self::Timeout) {
-            // What the client is still sending would be read as the next request.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
+        (self.status(), headers, serde_json::to_string(&problem).unwrap_or_default())
     }
 }
 

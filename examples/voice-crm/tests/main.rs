@@ -8,6 +8,9 @@ mod program;
 mod tenants;
 mod world;
 
+// Failures look as those of Portcullis.
+#[path = "../../../crates/portcullis-server/tests/support/problem.rs"]
+mod problem;
 // One way to start a server for a test is enough.
 #[path = "../../../crates/portcullis-tower/tests/support/mod.rs"]
 mod support;

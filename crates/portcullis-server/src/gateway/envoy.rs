@@ -188,14 +188,10 @@ fn allowed(passed: &Passed, token_parameter: Option<&String>) -> CheckResponse {
 }
 
 fn denied(app: &App, refused: &Refused) -> CheckResponse {
-    let request = app.request_ids.next(app.clock.now());
-    let answer = refused.error.render(request);
-    let code = if answer.status() == StatusCode::UNAUTHORIZED { UNAUTHENTICATED } else { PERMISSION_DENIED };
-    let mut headers = answer.headers().clone();
+    let (status, mut headers, body) = refused.error.parts(app.request_ids.next(app.clock.now()));
+    let code = if status == StatusCode::UNAUTHORIZED { UNAUTHENTICATED } else { PERMISSION_DENIED };
     headers.extend((*refused.limits).clone());
-    headers.remove(header::CONTENT_LENGTH);
-    let status = HttpStatus { code: answer.status().as_u16().into() };
-    let body = serde_json::to_string(&refused.error.problem(request)).unwrap_or_default();
+    let status = HttpStatus { code: status.as_u16().into() };
     CheckResponse {
         status: Some(Status { code, message: refused.error.code().to_owned() }),
         denied_response: Some(DeniedHttpResponse { status: Some(status), headers: written(&headers), body }),

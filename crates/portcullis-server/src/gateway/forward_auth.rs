@@ -124,17 +124,12 @@ fn untrusted(peer: Option<std::net::IpAddr>) -> Error {
 /// A refusal that nginx can pass on: 401 and 403 as they are, what it would turn into its own 500 in the disguise of a 403, and a fault
 /// of ours as that.
 fn for_nginx(error: &Error, id: RequestId) -> Response {
-    let mut response = error.render(id);
-    let status = response.status();
-    let problem = serde_json::to_string(&error.problem(id)).unwrap_or_default();
-    let headers = response.headers_mut();
+    let (status, mut headers, problem) = error.parts(id);
     headers.insert(X_AUTH_STATUS, status.as_u16().into());
     headers.extend(HeaderValue::from_str(&problem).map(|problem| (X_AUTH_PROBLEM, problem)));
     headers.remove(header::CONTENT_TYPE);
-    if status.is_client_error() && status != StatusCode::UNAUTHORIZED {
-        *response.status_mut() = StatusCode::FORBIDDEN;
-    }
-    *response.body_mut() = axum::body::Body::empty();
+    let disguised = status.is_client_error() && status != StatusCode::UNAUTHORIZED;
+    let mut response = (if disguised { StatusCode::FORBIDDEN } else { status }, headers).into_response();
     response.extensions_mut().insert(Finished);
     response
 }

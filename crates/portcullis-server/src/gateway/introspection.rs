@@ -16,7 +16,7 @@ use portcullis_core::time::Timestamp;
 
 use crate::app::App;
 use crate::body::{is_of_type, read};
-use crate::caller::{From, KeysVerify, KeysWrite, Needed, OAuthClient, is_basic, unavailable};
+use crate::caller::{KeysVerify, KeysWrite, Needed, OAuthClient, is_basic, origin, unavailable};
 use crate::error::{Error, Finished, Pending};
 use crate::manage::{api_keys, lacks};
 use crate::metrics::Surface;
@@ -65,7 +65,7 @@ pub(crate) async fn metadata(State(app): State<Arc<App>>) -> Json<Metadata> {
 }
 
 async fn introspected(app: &Arc<App>, request: Request) -> Result<Response, Error> {
-    let (_, Form { token, address }, _) = asked::<KeysVerify>(app, request).await?;
+    let (_, Form { token, address }) = asked::<KeysVerify>(app, request).await?;
     let ask = Ask { address, ..Ask::about(verify::present(app, token.expose())) };
     let question = Question { ask, surface: Surface::Introspection, charge: Charge::Cost(1), from_primary: false };
     let answer = verify::check(app, &question, |decided| active(app, decided)).await.map_err(unavailable)?;
@@ -73,7 +73,8 @@ async fn introspected(app: &Arc<App>, request: Request) -> Result<Response, Erro
 }
 
 async fn revoked(app: &Arc<App>, request: Request) -> Result<Response, Error> {
-    let (client, Form { token, .. }, From(origin)) = asked::<KeysWrite>(app, request).await?;
+    let origin = origin(request.extensions());
+    let (client, Form { token, .. }) = asked::<KeysWrite>(app, request).await?;
     let whose = verify::whose(app, verify::present(app, token.expose())).await.map_err(unavailable)?;
     if let Some((user, key)) = whose {
         let account = client.caller.account(user, KeysWrite::GRANT).ok_or_else(|| lacks(KeysWrite::GRANT))?;
@@ -84,16 +85,12 @@ async fn revoked(app: &Arc<App>, request: Request) -> Result<Response, Error> {
     Ok(StatusCode::OK.into_response())
 }
 
-/// Who asks, what, and from where.
-async fn asked<G: Needed>(app: &Arc<App>, request: Request) -> Result<(OAuthClient<G>, Form, From), Error> {
+/// Who asks, and what.
+async fn asked<G: Needed>(app: &Arc<App>, request: Request) -> Result<(OAuthClient<G>, Form), Error> {
     let (mut parts, body) = request.into_parts();
     let client = OAuthClient::from_request_parts(&mut parts, app).await?;
-    let from = match From::from_request_parts(&mut parts, app).await {
-        Ok(from) => from,
-        Err(never) => match never {},
-    };
     let form = Form::from_request(Request::from_parts(parts, body), app).await?;
-    Ok((client, form, from))
+    Ok((client, form))
 }
 
 impl FromRequest<Arc<App>> for Form {
@@ -164,16 +161,14 @@ impl Asked {
             StatusCode::FORBIDDEN => ("unauthorized_client", error.to_string()),
             _ => ("invalid_request", error.to_string()),
         };
-        let mut response = error.render(id);
-        let body = serde_json::to_vec(&OAuthError { error: word, error_description: &what });
-        *response.body_mut() = body.unwrap_or_default().into();
-        let headers = response.headers_mut();
+        let (status, mut headers, _) = error.parts(id);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.remove(header::CONTENT_LENGTH);
-        if self.by_basic && error.status() == StatusCode::UNAUTHORIZED {
+        if self.by_basic && status == StatusCode::UNAUTHORIZED {
             // The challenge is of the scheme that was tried (RFC 6749, section 5.2).
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"portcullis\""));
         }
+        let body = serde_json::to_vec(&OAuthError { error: word, error_description: &what }).unwrap_or_default();
+        let mut response = (status, headers, body).into_response();
         response.extensions_mut().insert(Finished);
         // Refused revocations are told in the audit log.
         response.extensions_mut().insert(Pending(Arc::new(error)));

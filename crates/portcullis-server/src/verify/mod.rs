@@ -15,7 +15,7 @@ use portcullis_core::keyring::Keyring;
 use portcullis_core::limits::Subject;
 use portcullis_core::operator::OperatorGrants;
 use portcullis_core::time::Timestamp;
-use portcullis_core::token::WellFormed;
+use portcullis_core::token::{Digest, WellFormed};
 
 use crate::app::App;
 use crate::cluster::primary::NoMemory;
@@ -159,11 +159,7 @@ pub(crate) fn businesses(reach: Reach) -> Businesses {
 /// The API key that this is the token of, whatever has become of it, and its owner.
 pub(crate) async fn whose(app: &App, token: Presented) -> Result<Option<(UserId, ApiKeyId)>, NoDecision> {
     let Some(digest) = token.digest() else { return Ok(None) };
-    let of = |keyring: &Keyring| keyring.find(digest).map(|key| (key.user(), key.id()));
-    if let Some(memory) = app.node.keyring() {
-        return Ok(of(&memory));
-    }
-    Ok(of(&primary::read(app, Some(digest), false).await?))
+    look(app, digest, |keyring| keyring.find(digest).map(|key| (key.user(), key.id()))).await
 }
 
 /// Whether a text has the form of an operator key.
@@ -175,8 +171,13 @@ pub(crate) fn is_operator_token(app: &App, text: &str) -> bool {
 pub(crate) async fn operator(app: &App, text: &str) -> Result<Option<(OperatorKeyId, OperatorGrants)>, NoDecision> {
     let Ok(token) = WellFormed::parse(text, &app.operator_prefix) else { return Ok(None) };
     let digest = app.pepper.digest(&token);
+    look(app, &digest, |keyring| keyring.find_operator(&digest)).await
+}
+
+/// Finds something in the memory, or, without a lease, in what the database has of this digest.
+async fn look<T>(app: &App, digest: &Digest, find: impl Fn(&Keyring) -> T) -> Result<T, NoDecision> {
     if let Some(memory) = app.node.keyring() {
-        return Ok(memory.find_operator(&digest));
+        return Ok(find(&memory));
     }
-    Ok(primary::read(app, Some(&digest), false).await?.find_operator(&digest))
+    Ok(find(&primary::read(app, Some(digest), false).await?))
 }
