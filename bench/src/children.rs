@@ -36,6 +36,11 @@ pub(crate) fn be(words: &[&str]) -> Done<()> {
         ["node", file] => runtime()?.block_on(serve(of_file(file)?)),
         ["load-node", file, count] => runtime()?.block_on(load(of_file(file)?, count.parse()?)),
         ["default", directory] => runtime()?.block_on(serve(with_settings(Path::new(directory), "")?)),
+        ["counted", work, directory, operator, times] => {
+            crate::instructions::work(work, Path::new(directory), operator, times.parse()?)
+        }
+        // A store and requests to it, to look at a server by hand: with a profiler, say.
+        ["fill", directory, count] => crate::instructions::fill(Path::new(directory), count.parse()?),
         ["bare"] => runtime()?.block_on(bare()),
         ["generate", address, seconds, requests] => crate::generator::run(address, seconds.parse()?, requests),
         other => Err(format!("no such child: {other:?}").into()),

@@ -6,6 +6,7 @@ mod gateways;
 mod generator;
 mod http;
 mod in_process;
+mod instructions;
 mod keys;
 mod memory;
 mod meter;
@@ -43,6 +44,9 @@ fn main() -> Done<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if let ["child", rest @ ..] = words.as_slice() {
         return children::be(rest);
+    }
+    if let ["--instructions", rest @ ..] = words.as_slice() {
+        return instructions::measure(rest.contains(&"--keep"));
     }
     if let Some(unknown) = words
         .iter()

@@ -111,7 +111,8 @@ impl Catalogue {
     }
 
     pub fn names(&self, set: PermissionSet) -> impl Iterator<Item = &str> {
-        self.all().iter().filter(move |permission| set.contains(*permission)).map(|permission| self.name(permission))
+        let named = (0..128).map(Permission).zip(&self.names);
+        named.filter(move |(permission, _)| set.contains(*permission)).map(|(_, name)| name.as_str())
     }
 
     /// Every permission there is.

@@ -1,14 +1,19 @@
 //! Reading a request's body, within its bounds.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::BoxError;
 use axum::extract::Request;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
+use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_api::object::Object;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::error::Error;
@@ -24,22 +29,57 @@ pub(crate) fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
 pub(crate) const JSON: &str = "application/json";
 
 /// The whole body, of at most so many bytes, if it comes in time.
-pub(crate) async fn read(app: &App, body: Body, most: usize) -> Result<Bytes, Error> {
-    let bounds = &app.config.connections;
-    let limited = Limited::new(body, most);
-    let patience = Duration::from_secs(bounds.body_read_timeout_seconds);
-    match tokio::time::timeout(patience, limited.collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
-        Ok(Err(_)) => Err(Error::Invalid("The body could not be read.".to_owned())),
-        Err(_) => Err(Error::Timeout),
+pub(crate) async fn read<B>(app: &App, body: B, most: usize) -> Result<Bytes, Error>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    let mut coming = pin!(whole(Limited::new(body, most)));
+    // Most bodies are there with their heads, and need no timer.
+    let read = match poll_fn(|cx| Poll::Ready(coming.as_mut().poll(cx))).await {
+        Poll::Ready(read) => read,
+        Poll::Pending => {
+            let patience = Duration::from_secs(app.config.connections.body_read_timeout_seconds);
+            timeout(patience, coming).await.map_err(|_| Error::Timeout)?
+        }
+    };
+    read.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            Error::TooLarge
+        } else {
+            Error::Invalid("The body could not be read.".to_owned())
+        }
+    })
+}
+
+/// All parts of a body as one; the only one as it is.
+async fn whole<B: Body<Data = Bytes, Error = BoxError>>(body: B) -> Result<Bytes, BoxError> {
+    let mut body = pin!(body);
+    let (mut only, mut joined) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(part) = frame?.into_data() else { continue };
+        if only.is_empty() && joined.is_empty() {
+            only = part;
+        } else {
+            joined.extend_from_slice(&std::mem::take(&mut only));
+            joined.extend_from_slice(&part);
+        }
     }
+    Ok(if joined.is_empty() { only } else { joined.freeze() })
 }
 
 /// A JSON body of at most so many bytes.
 pub(crate) async fn json<T: DeserializeOwned>(request: Request, app: &App, most: usize) -> Result<T, Error> {
     let (parts, body) = request.into_parts();
-    if !is_of_type(&parts.headers, JSON) {
+    json_of(&parts.headers, body, app, most).await
+}
+
+/// The same, where the headers are needed again.
+pub(crate) async fn json_of<T, B>(headers: &HeaderMap, body: B, app: &App, most: usize) -> Result<T, Error>
+where
+    T: DeserializeOwned,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    if !is_of_type(headers, JSON) {
         return Err(Error::UnsupportedMediaType);
     }
     parse(&read(app, body, most).await?)

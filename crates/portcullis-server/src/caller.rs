@@ -29,7 +29,7 @@ use crate::metrics::Surface;
 use crate::verify::credentials::{self, Ambiguous, Sent};
 use crate::verify::limiter::Charge;
 use crate::verify::{self, NoDecision, Question};
-pub(crate) use announced::{Announced, limits};
+pub(crate) use announced::{Announced, put_limits};
 pub(crate) use business::{
     AMember, LooksAfterAll, LooksAfterApiKeys, LooksAfterAudit, LooksAfterMembers, LooksAfterMembersOrSelf,
     LooksAfterRoles, Needs, OfBusiness, Platformer, Proprietor,
@@ -272,7 +272,7 @@ pub(crate) async fn passed<T>(
 ) -> Result<T, Error> {
     let question = Question { ask: *ask, surface: Surface::Own, charge: Charge::Cost(1), from_primary: false };
     verify::check(app, &question, |decided| {
-        Announced::put(parts, limits(app, decided));
+        Announced::put(parts, |values| put_limits(app, decided, values));
         match decided.decision.denial {
             Some(denial) => Err(Error::denied(denial)),
             None => of(decided.decision).ok_or(Error::denied(Denial::Unknown)),

@@ -2,7 +2,9 @@
 //!
 //! A denial is an answer and not an error; it is one here only where Portcullis guards its own API with a key.
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use portcullis_api::problem::{FieldError, Problem};
 use portcullis_core::decision::Denial;
@@ -160,8 +162,15 @@ impl Error {
 
     /// The whole answer. What went wrong inside goes to the log and nowhere else.
     pub(crate) fn render(&self, request: RequestId) -> Response {
+        self.whole(request).map(Body::from)
+    }
+
+    /// The same, of one who needs no stream.
+    pub(crate) fn whole(&self, request: RequestId) -> http::Response<Bytes> {
         let (status, headers, body) = self.parts(request);
-        (status, headers, body).into_response()
+        let mut response = http::Response::new(Bytes::from(body));
+        (*response.status_mut(), *response.headers_mut()) = (status, headers);
+        response
     }
 
     /// The same in its parts, for those whose answers have another form.

@@ -30,6 +30,7 @@ mod secrets;
 mod serve;
 mod spool;
 mod store;
+mod values;
 mod verify;
 
 pub use app::{App, StartError};

@@ -1,7 +1,11 @@
-//! Every URL: of the API in `routes/api.rs`, of the pages in `routes/pages.rs`, and the rest here; and what every answer has.
+//! Every URL: of the API in `routes/api.rs`, of the pages in `routes/pages.rs`, those of gateways in `routes/direct.rs`, and the rest
+//! here; and what every answer has.
 
 mod api;
+mod direct;
 mod pages;
+
+pub(crate) use direct::Routes;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -10,7 +14,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use futures_util::FutureExt;
 use http::{HeaderValue, StatusCode, header};
 use portcullis_core::id::RequestId;
@@ -21,22 +25,17 @@ use crate::caller::{Announced, Client, Knock};
 use crate::clock::Stopwatch;
 use crate::dashboard;
 use crate::error::{Error, Finished, Pending, X_REQUEST_ID};
-use crate::gateway::{authzen, forward_auth, introspection};
+use crate::gateway::{authzen, introspection};
 use crate::manage::receipts;
 use crate::metrics::Part;
 use crate::reference;
 
-/// Everything this server answers.
-pub(crate) fn router(app: Arc<App>) -> Router {
+/// Everything this server answers, but for what is answered without a router.
+fn router(app: Arc<App>) -> Router {
     let (api, document) = api::api().into_parts();
     api.merge(reference::routes(document))
         .merge(pages::pages(&app))
         .route("/problems/{code}", get(problems::show))
-        .route("/auth/{gate}", any(forward_auth::forwarded))
-        .route("/auth/{gate}/nginx", any(forward_auth::nginx))
-        .route("/auth/{gate}/envoy", any(forward_auth::envoy))
-        .route("/auth/{gate}/envoy/", any(forward_auth::envoy))
-        .route("/auth/{gate}/envoy/{*target}", any(forward_auth::envoy))
         .route("/oauth2/introspect", post(introspection::introspect))
         .route("/oauth2/revoke", post(introspection::revoke))
         .route("/.well-known/oauth-authorization-server", get(introspection::metadata))

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::gateway::envoy;
-use crate::gateway::proxy::Proxy;
+use crate::gateway::proxy::{Proxy, Proxying};
 use crate::routes;
 use crate::serve::{ConnectionLimits, RequestIds, serve};
 
@@ -89,7 +89,7 @@ impl Bound {
             uncapped: self.app.config.trusted_proxies.clone(),
             drain_timeout: Duration::from_secs(bounds.drain_timeout_seconds),
         };
-        let router = routes::router(Arc::clone(&self.app));
+        let router = routes::Routes::new(Arc::clone(&self.app));
         let for_ids = Arc::clone(&self.app);
         let request_ids: RequestIds = Arc::new(move || for_ids.request_ids.next(for_ids.clock.now()).to_string());
         let mut stopping = stop.clone();
@@ -124,12 +124,8 @@ async fn run_proxy(
     request_ids: RequestIds,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let answering = tower::service_fn({
-        let proxy = Arc::clone(&proxy);
-        move |request| Arc::clone(&proxy).answer(request)
-    });
     tokio::select! {
-        served = serve(listener, answering, limits, request_ids, stop) => served,
+        served = serve(listener, Proxying(Arc::clone(&proxy)), limits, request_ids, stop) => served,
         never = proxy.watch() => match never {},
     }
 }

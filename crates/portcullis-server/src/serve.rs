@@ -8,7 +8,6 @@
 //! - No connection waits longer than its limits say (`alarm`), and none costs a task or a timer for each request.
 //! - The accept loop ends only when it is told to.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,7 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
-use tower::Service;
+use tower::ServiceExt;
 
 mod addresses;
 mod alarm;
@@ -70,21 +72,42 @@ pub(crate) struct ConnectionLimits {
 /// Where the ids of requests come from that no router saw.
 pub(crate) type RequestIds = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// What answers requests: a router, or less.
-pub(crate) trait Answering:
-    Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
-    + Clone
-    + Send
-    + 'static
-{
+/// What answers requests: a router, or less. It is told where each came from. Every connection has one of its own, so that
+/// connections on different cores do not count the references to the same one.
+pub(crate) trait Answering: Clone + Send + Sync + 'static {
+    fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Content>> + Send + use<Self>;
 }
 
-impl<S> Answering for S where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
-        + Clone
-        + Send
-        + 'static
-{
+/// The body of an answer. What is there as a whole needs no place on the heap of its own, as a stream does.
+#[derive(Debug)]
+pub(crate) enum Content {
+    Whole(Bytes),
+    Streamed(Body),
+}
+
+impl Answering for Router {
+    fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Content>> + Send + use<> {
+        routed(self, request, peer)
+    }
+}
+
+/// Has a router answer.
+pub(crate) fn routed(
+    router: &Router,
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+) -> impl Future<Output = Response<Content>> + Send + use<> {
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let answering = router.clone().oneshot(request);
+    async move { answering.await.unwrap_or_else(|never| match never {}).map(Content::Streamed) }
 }
 
 /// Serves until `stop` becomes true, then drains: idle connections close at once, requests in flight have

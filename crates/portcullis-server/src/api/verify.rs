@@ -32,10 +32,15 @@ pub(crate) async fn one(
     _: Operator<KeysVerify>,
     JsonBody(question): JsonBody<Verify>,
 ) -> Result<Written<Decision<'static>>, Error> {
+    written(&app, &question).await.map(Written::new)
+}
+
+/// The whole answer to one question.
+pub(crate) async fn written(app: &App, question: &Verify) -> Result<Vec<u8>, Error> {
     let mut errors = Vec::new();
-    let asked = read(&app, &question, "", &mut errors);
+    let asked = read(app, question, "", &mut errors);
     Error::of(errors)?;
-    answer(&app, &question, &asked, |decision| write(&Success::of(decision))).await.map(Written::new)
+    answer(app, question, &asked, |decision| write(&Success::of(decision))).await
 }
 
 pub(crate) async fn batch(

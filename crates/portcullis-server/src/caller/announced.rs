@@ -1,15 +1,15 @@
 //! How a key's limits stand, told in the headers of every answer to it: noted when its request is decided on, for the layer that sees
 //! the answer.
 
-use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
+use http::{Extensions, HeaderMap, HeaderName, header};
 
 use crate::app::App;
 use crate::config::RateLimitHeaders;
-use crate::verify::{Decided, Policy, Standing};
+use crate::values::Values;
+use crate::verify::{Decided, Policy};
 
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -30,9 +30,11 @@ impl Announced {
     }
 
     /// Notes how the limits stand, where the request came to any.
-    pub(crate) fn put(parts: &Parts, limits: HeaderMap) {
+    pub(crate) fn put(parts: &Parts, put: impl FnOnce(&mut Values)) {
         if let Some(Self(slot)) = parts.extensions.get() {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+            let mut values = Values::new();
+            put(&mut values);
+            values.put_into(&mut slot.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 
@@ -52,35 +54,30 @@ impl RateLimitHeaders {
     }
 }
 
-/// How the limits stand after a decision, where the request came to any.
-pub(crate) fn limits(app: &App, decided: &Decided<'_>) -> HeaderMap {
+/// How the limits stand after a decision, where the request came to any. A refusal always says when to come back, unless no waiting
+/// helps.
+pub(crate) fn put_limits(app: &App, decided: &Decided<'_>, values: &mut Values) {
+    let Some(standing) = decided.standing() else { return };
     let family = app.config.rate_limit_headers;
-    let policies = || if family.has_standard() { decided.policies() } else { Vec::new() };
-    decided.standing().map(|standing| headers(family, &standing, &policies())).unwrap_or_default()
-}
-
-/// The headers that tell of limits. A refusal always says when to come back, unless no waiting helps.
-fn headers(family: RateLimitHeaders, standing: &Standing, policies: &[Policy]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
     if family.has_standard() {
-        let mut text = String::new();
-        for Policy { name, limit, window_seconds } in policies {
-            let comma = if text.is_empty() { "" } else { ", " };
-            let _ = write!(text, "{comma}\"{name}\";q={limit};w={window_seconds}");
-        }
-        // Names are made of letters that a structured field's string may have, so this cannot fail.
-        headers.extend(HeaderValue::from_str(&text).map(|value| (RATE_LIMIT_POLICY, value)));
-        let text = format!("\"{}\";r={};t={}", standing.name, standing.remaining, standing.reset_seconds);
-        headers.extend(HeaderValue::from_str(&text).map(|value| (RATE_LIMIT, value)));
+        values.put(RATE_LIMIT_POLICY, |text| {
+            for (place, Policy { name, limit, window_seconds }) in decided.policies().enumerate() {
+                text.words(if place > 0 { &[", \""] } else { &["\""] }).words(&name.parts());
+                text.words(&["\";q="]).number(limit.into()).words(&[";w="]).number(window_seconds.into());
+            }
+        });
+        values.put(RATE_LIMIT, |text| {
+            text.words(&["\""]).words(&standing.name.parts()).words(&["\";r="]).number(standing.remaining.into());
+            text.words(&[";t="]).number(standing.reset_seconds);
+        });
     }
     if family.has_legacy() {
-        headers.insert(X_LIMIT, standing.limit.into());
-        headers.insert(X_REMAINING, standing.remaining.into());
+        values.put(X_LIMIT, |text| _ = text.number(standing.limit.into()));
+        values.put(X_REMAINING, |text| _ = text.number(standing.remaining.into()));
         let millis = u64::try_from(standing.reset_at.as_millis()).unwrap_or(0);
-        headers.insert(X_RESET, millis.div_ceil(1_000).into());
+        values.put(X_RESET, |text| _ = text.number(millis.div_ceil(1_000)));
     }
     if let Some(seconds @ 1..) = standing.retry_after_seconds {
-        headers.insert(header::RETRY_AFTER, seconds.into());
+        values.put(header::RETRY_AFTER, |text| _ = text.number(seconds));
     }
-    headers
 }

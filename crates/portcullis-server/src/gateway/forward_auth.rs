@@ -3,20 +3,19 @@
 //! How the original request is told, and how a refusal must look, differs: see [`Dialect`]. What is told is believed only from addresses
 //! in `trusted_proxies`, and never taken from the query, which some gateways copy from the client.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::IpAddr;
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use portcullis_core::id::RequestId;
 
-use super::{Arrival, Passed, Refused, decide};
+use super::{Arrival, Refused, decide, put_identity};
 use crate::app::App;
-use crate::caller::{Announced, origin};
-use crate::error::{Error, Finished};
+use crate::caller::{Client, put_limits};
+use crate::error::Error;
 use crate::metrics::Surface;
+use crate::values::Values;
 
 const BASE: &str = "/auth/";
 const FORWARDED: [HeaderName; 2] =
@@ -30,7 +29,7 @@ const X_AUTH_PROBLEM: HeaderName = HeaderName::from_static("x-auth-problem");
 
 /// How a gateway asks and what it understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
+pub(crate) enum Dialect {
     /// Caddy, Traefik, HAProxy: headers tell the request, and an answer other than 200 goes to the client as it is.
     Forwarded,
     /// nginx's `auth_request`: of all refusals it knows 401 and 403, and of their headers it passes on what it is told to.
@@ -39,40 +38,62 @@ enum Dialect {
     Envoy,
 }
 
-pub(crate) async fn forwarded(State(app): State<Arc<App>>, request: Request) -> Response {
-    ask(&app, request, Dialect::Forwarded).await
+impl Dialect {
+    /// Which one is asked in at this path, and the name of the gate.
+    pub(crate) fn of(path: &str) -> Option<(Self, &str)> {
+        let rest = path.strip_prefix(BASE)?;
+        let (gate, rest) = rest.split_once('/').map_or((rest, None), |(gate, rest)| (gate, Some(rest)));
+        let dialect = match rest {
+            None => Self::Forwarded,
+            Some("nginx") => Self::Nginx,
+            Some("envoy") => Self::Envoy,
+            Some(rest) if rest.starts_with("envoy/") => Self::Envoy,
+            Some(_) => return None,
+        };
+        (!gate.is_empty()).then_some((dialect, gate))
+    }
 }
 
-pub(crate) async fn nginx(State(app): State<Arc<App>>, request: Request) -> Response {
-    ask(&app, request, Dialect::Nginx).await
-}
-
-pub(crate) async fn envoy(State(app): State<Arc<App>>, request: Request) -> Response {
-    ask(&app, request, Dialect::Envoy).await
-}
-
-async fn ask(app: &App, request: Request, dialect: Dialect) -> Response {
-    let (parts, _) = request.into_parts();
-    match decided(app, &parts, dialect).await {
-        Ok(Passed { identity, limits, .. }) => {
-            Announced::put(&parts, limits);
-            (StatusCode::OK, identity).into_response()
+/// Answers a gateway.
+pub(crate) async fn answer(
+    app: &App,
+    request: Parts,
+    peer: IpAddr,
+    id: RequestId,
+) -> Response<Bytes> {
+    let Some((dialect, gate)) = Dialect::of(request.uri.path()) else { return Error::NotFound.whole(id) };
+    match decided(app, &request, peer, (dialect, gate), id).await {
+        Ok(values) => {
+            let mut response = emptied(request.headers);
+            values.put_into(response.headers_mut());
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
         }
         Err(Refused { error, limits }) => {
-            Announced::put(&parts, *limits);
-            match (dialect, parts.extensions.get::<RequestId>()) {
-                (Dialect::Nginx, Some(id)) => for_nginx(&error, *id),
-                _ => error.into_response(),
-            }
+            let mut response = if dialect == Dialect::Nginx { for_nginx(&error, id) } else { error.whole(id) };
+            response.headers_mut().extend(*limits);
+            response
         }
     }
 }
 
-async fn decided(app: &App, parts: &Parts, dialect: Dialect) -> Result<Passed, Refused> {
-    // Not by an extractor, which would decode what stands behind the gate's name and refuse what cannot be decoded.
-    let name = parts.uri.path().strip_prefix(BASE).and_then(|rest| rest.split('/').next()).unwrap_or_default();
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
-    if !peer.is_some_and(|peer| app.config.trusts(peer)) {
+/// An answer whose headers have the room that the request's had.
+pub(crate) fn emptied(mut headers: HeaderMap) -> Response<Bytes> {
+    headers.clear();
+    let mut response = Response::new(Bytes::new());
+    *response.headers_mut() = headers;
+    response
+}
+
+/// What the answer tells of one that may pass.
+async fn decided(
+    app: &App,
+    request: &Parts,
+    peer: IpAddr,
+    (dialect, name): (Dialect, &str),
+    id: RequestId,
+) -> Result<Values, Refused> {
+    if !app.config.trusts(peer) {
         return Err(untrusted(peer).into());
     }
     // Whoever runs the gateway or this server has misspelt it: no client's fault, and no answer to it.
@@ -81,16 +102,26 @@ async fn decided(app: &App, parts: &Parts, dialect: Dialect) -> Result<Passed, R
     let gate = app.config.gate(name).ok_or_else(unknown)?;
     let (method, target) = match dialect {
         Dialect::Envoy => {
-            let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-            let rest = target.strip_prefix(&format!("{BASE}{name}/envoy")).unwrap_or_default();
-            (parts.method.as_str(), rest.as_bytes())
+            let target = request.uri.path_and_query().map_or("", |target| target.as_str());
+            // What stands behind the gate's name is the client's, and taken as it is: decoded it might be another path.
+            let rest = target.get(BASE.len() + name.len() + "/envoy".len()..).unwrap_or_default();
+            (request.method.as_str(), rest.as_bytes())
         }
-        Dialect::Forwarded => told(&parts.headers, &FORWARDED, &ORIGINAL)?,
-        Dialect::Nginx => told(&parts.headers, &ORIGINAL, &FORWARDED)?,
+        Dialect::Forwarded => told(&request.headers, &FORWARDED, &ORIGINAL)?,
+        Dialect::Nginx => told(&request.headers, &ORIGINAL, &FORWARDED)?,
     };
-    let address = origin(&parts.extensions).address;
+    let address = Some(Client::behind(&app.config, peer, &request.headers));
     let surface = Surface::ForwardAuth;
-    decide(app, &Arrival { gate, method, target, headers: &parts.headers, address, surface }).await
+    decide(app, &Arrival { gate, method, target, headers: &request.headers, address, surface }, |decided| {
+        let mut values = Values::new();
+        put_identity(&app.catalogue, decided, &mut values);
+        if let Some(decided) = decided {
+            put_limits(app, decided, &mut values);
+        }
+        values.put_request_id(id);
+        values
+    })
+    .await
 }
 
 /// The method and the target that headers tell. Those of another dialect can only be the client's own.
@@ -111,9 +142,8 @@ fn told<'a>(
     Ok((method, one(target)?.as_bytes()))
 }
 
-fn untrusted(peer: Option<std::net::IpAddr>) -> Error {
-    let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
-    tracing::warn!(peer, "asked to decide by an address that is not among `trusted_proxies`");
+fn untrusted(peer: IpAddr) -> Error {
+    tracing::warn!(%peer, "asked to decide by an address that is not among `trusted_proxies`");
     Error::Forbidden {
         reason: "untrusted_proxy",
         detail: "Only gateways may ask here: the configuration names their addresses in `trusted_proxies`.".to_owned(),
@@ -123,13 +153,14 @@ fn untrusted(peer: Option<std::net::IpAddr>) -> Error {
 
 /// A refusal that nginx can pass on: 401 and 403 as they are, what it would turn into its own 500 in the disguise of a 403, and a fault
 /// of ours as that.
-fn for_nginx(error: &Error, id: RequestId) -> Response {
+fn for_nginx(error: &Error, id: RequestId) -> Response<Bytes> {
     let (status, mut headers, problem) = error.parts(id);
     headers.insert(X_AUTH_STATUS, status.as_u16().into());
     headers.extend(HeaderValue::from_str(&problem).map(|problem| (X_AUTH_PROBLEM, problem)));
     headers.remove(header::CONTENT_TYPE);
     let disguised = status.is_client_error() && status != StatusCode::UNAUTHORIZED;
-    let mut response = (if disguised { StatusCode::FORBIDDEN } else { status }, headers).into_response();
-    response.extensions_mut().insert(Finished);
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = if disguised { StatusCode::FORBIDDEN } else { status };
+    *response.headers_mut() = headers;
     response
 }

@@ -9,16 +9,17 @@ pub(crate) mod proxy;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use portcullis_core::credential::is_token;
 use portcullis_core::decision::{Ask, Denial, Presented};
 use portcullis_core::permission::Catalogue;
 
 use crate::app::App;
-use crate::caller::{limits, unavailable};
+use crate::caller::{put_limits, unavailable};
 use crate::config::Gate;
 use crate::error::Error;
 use crate::metrics::Surface;
+use crate::values::Values;
 use crate::verify::credentials::{self, Ambiguous, Sent};
 use crate::verify::gates::Ruled;
 use crate::verify::limiter::Charge;
@@ -59,6 +60,18 @@ pub(crate) struct Passed {
     pub(crate) ask: Option<Ask>,
 }
 
+impl Passed {
+    /// Of a decision; of none, where nobody needed to be asked.
+    pub(crate) fn of(app: &App, decided: Option<&Decided<'_>>) -> Self {
+        let (mut identity, mut limits) = (HeaderMap::new(), HeaderMap::new());
+        in_headers(&mut identity, |values| put_identity(&app.catalogue, decided, values));
+        if let Some(decided) = decided {
+            in_headers(&mut limits, |values| put_limits(app, decided, values));
+        }
+        Self { identity, limits, ask: decided.map(|decided| *decided.ask) }
+    }
+}
+
 /// A request that may not pass.
 #[derive(Debug)]
 pub(crate) struct Refused {
@@ -73,21 +86,27 @@ impl From<Error> for Refused {
     }
 }
 
-/// Decides about a request to the guarded API, charges for it, and counts it.
-pub(crate) async fn decide(app: &App, arrival: &Arrival<'_>) -> Result<Passed, Refused> {
+/// Decides about a request to the guarded API, charges for it, and counts it. Of one that may pass, `passed` takes what it needs; there
+/// is no decision where nobody needs to be asked.
+pub(crate) async fn decide<T>(
+    app: &App,
+    arrival: &Arrival<'_>,
+    passed: impl FnOnce(Option<&Decided<'_>>) -> T,
+) -> Result<T, Refused> {
     let ruled = Ruled::of(&arrival.gate.rules, arrival.method, arrival.target);
     if ruled.needs_nothing() {
-        return Ok(Passed { identity: nobody(), limits: HeaderMap::new(), ask: None });
+        return Ok(passed(None));
     }
     let token = token(app, arrival)?;
     let named = ruled.business_header().map(|name| named_business(arrival.headers, name)).transpose()?;
     let ask = ruled.ask(token, arrival.address, named);
     let question = Question { ask, surface: arrival.surface, charge: Charge::Cost(1), from_primary: false };
-    let decided = verify::check(app, &question, |decided| {
-        let limits = limits(app, decided);
-        match decided.decision.denial {
-            None => Ok(Passed { identity: identity(&app.catalogue, decided), limits, ask: Some(ask) }),
-            Some(denial) => Err(Refused { error: denied(app, denial), limits: Box::new(limits) }),
+    let decided = verify::check(app, &question, |decided| match decided.decision.denial {
+        None => Ok(passed(Some(decided))),
+        Some(denial) => {
+            let mut limits = Box::<HeaderMap>::default();
+            in_headers(&mut limits, |values| put_limits(app, decided, values));
+            Err(Refused { error: denied(app, denial), limits })
         }
     });
     decided.await.map_err(unavailable)?
@@ -132,37 +151,38 @@ fn named_business<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Err
     }
 }
 
-fn nobody() -> HeaderMap {
-    IDENTITY.into_iter().map(|name| (name, HeaderValue::from_static(""))).collect()
+fn in_headers(headers: &mut HeaderMap, put: impl FnOnce(&mut Values)) {
+    let mut values = Values::new();
+    put(&mut values);
+    values.put_into(headers);
 }
 
-fn identity(catalogue: &Catalogue, decided: &Decided<'_>) -> HeaderMap {
-    let mut headers = nobody();
-    let decision = decided.decision;
-    let Some(key) = decision.key else { return headers };
-    let reach = decision.reach();
-    let businesses = if reach.everywhere {
-        "*".to_owned()
-    } else if reach.businesses.len() > MOST_BUSINESSES {
-        tracing::warn!(key = %key.id(), "too many businesses for a header; a request that names one is told of it");
-        String::new()
-    } else {
-        joined(reach.businesses.iter().map(ToString::to_string))
-    };
-    let texts = [
-        key.id().to_string(),
-        key.user().to_string(),
-        decision.business().map(|business| business.to_string()).unwrap_or_default(),
-        businesses,
-        joined(catalogue.names(reach.permissions).map(str::to_owned)),
-    ];
-    for (name, text) in IDENTITY.into_iter().zip(texts) {
-        // Ids and names of permissions are plain ASCII.
-        headers.insert(name, HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("")));
-    }
-    headers
-}
-
-fn joined(words: impl Iterator<Item = String>) -> String {
-    words.collect::<Vec<_>>().join(",")
+/// Tells who calls, by the headers of [`IDENTITY`]; of a request that nobody was asked about, nothing.
+pub(crate) fn put_identity(catalogue: &Catalogue, decided: Option<&Decided<'_>>, values: &mut Values) {
+    let [key_id, user_id, business_id, businesses, permissions] = IDENTITY;
+    let known = decided.and_then(|decided| Some((decided.decision, decided.decision.key?)));
+    let reach = known.map(|(decision, _)| decision.reach());
+    values.put(key_id, |text| {
+        known.inspect(|(_, key)| _ = text.id(|out| key.id().write_to(out)));
+    });
+    values.put(user_id, |text| {
+        known.inspect(|(_, key)| _ = text.id(|out| key.user().write_to(out)));
+    });
+    values.put(business_id, |text| {
+        let business = known.and_then(|(decision, _)| decision.business());
+        business.inspect(|business| _ = text.id(|out| business.write_to(out)));
+    });
+    values.put(businesses, |text| match (&reach, known) {
+        (Some(reach), _) if reach.everywhere => _ = text.words(&["*"]),
+        (Some(reach), Some((_, key))) if reach.businesses.len() > MOST_BUSINESSES => {
+            tracing::warn!(key = %key.id(), "too many businesses for a header; a request that names one is told of it");
+        }
+        (reach, _) => text.list(reach.iter().flat_map(|reach| &reach.businesses), |text, business| {
+            text.id(|out| business.write_to(out));
+        }),
+    });
+    values.put(permissions, |text| {
+        let names = reach.iter().flat_map(|reach| catalogue.names(reach.permissions));
+        text.list(names, |text, name| _ = text.words(&[name]));
+    });
 }

@@ -17,7 +17,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::response::Response;
 use futures_util::FutureExt;
 use http::header::{CONNECTION, HOST, UPGRADE};
@@ -33,7 +32,7 @@ use crate::clock::Stopwatch;
 use crate::config::{self, Gate};
 use crate::error::{Error, X_REQUEST_ID};
 use crate::metrics::{Part, Surface};
-use crate::serve::Leash;
+use crate::serve::{Answering, Content, Leash};
 use bodies::{Download, Upload};
 use exchange::{Cut, Exchange, Exchanges, Opened};
 use headers::{Rewriting, Told};
@@ -48,6 +47,21 @@ pub(crate) struct Proxy {
     keep_host: bool,
     upstream: Arc<Upstream>,
     exchanges: Arc<Exchanges>,
+}
+
+/// The proxy, as a connection has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Proxying(pub(crate) Arc<Proxy>);
+
+impl Answering for Proxying {
+    fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = http::Response<Content>> + Send + use<> {
+        let proxying = Arc::clone(self);
+        async move { proxying.0.answer(request, peer.ip().to_canonical()).await.map(Content::Streamed) }
+    }
 }
 
 impl Proxy {
@@ -75,12 +89,12 @@ impl Proxy {
     }
 
     /// Answers one request.
-    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response, Infallible> {
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response {
         let stopwatch = Stopwatch::begin();
         let id = self.app.request_ids.next(self.app.clock.now());
         let (parts, body) = request.into_parts();
         let whole = body.is_end_stream();
-        let passing = AssertUnwindSafe(self.pass(&parts, body, id)).catch_unwind().await;
+        let passing = AssertUnwindSafe(self.pass(&parts, body, peer, id)).catch_unwind().await;
         let panicked = |_| Err(Refused::from(Error::Internal("the proxy panicked".to_owned())));
         let mut response = passing.unwrap_or_else(panicked).unwrap_or_else(|Refused { error, limits }| {
             let mut response = error.render(id);
@@ -96,13 +110,11 @@ impl Proxy {
             response.headers_mut().insert(X_REQUEST_ID, id);
         }
         self.app.metrics.answered(Part::Proxy, stopwatch.elapsed());
-        Ok(response)
+        response
     }
 
-    async fn pass(&self, parts: &Parts, body: Incoming, id: RequestId) -> Result<Response, Refused> {
+    async fn pass(&self, parts: &Parts, body: Incoming, peer: IpAddr, id: RequestId) -> Result<Response, Refused> {
         let target = target::of(parts)?;
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
-        let peer = peer.ok_or_else(|| Error::Internal("a connection without a peer".to_owned()))?;
         let way: Vec<IpAddr> = way(&self.app.config, peer, &parts.headers).collect();
         let arrival = Arrival {
             gate: &self.gate,
@@ -112,7 +124,7 @@ impl Proxy {
             address: way.last().copied(),
             surface: Surface::Proxy,
         };
-        let Passed { identity, limits, ask } = decide(&self.app, &arrival).await?;
+        let Passed { identity, limits, ask } = decide(&self.app, &arrival, |decided| Passed::of(&self.app, decided)).await?;
         let upgrade = upgrade(parts, &body);
         let told = Told {
             identity,

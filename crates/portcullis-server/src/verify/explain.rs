@@ -20,7 +20,7 @@ pub(super) fn explain(
     decision: &Decision<'_>,
     ask: &Ask,
     catalogue: &Catalogue,
-    standing: Option<&Standing>,
+    standing: Option<&Standing<'_>>,
     now: Timestamp,
 ) -> Vec<Explained> {
     let failed = decision.denial.map_or(usize::MAX, Denial::rule);
@@ -77,7 +77,7 @@ fn detail(number: usize, decision: &Decision<'_>, ask: &Ask, catalogue: &Catalog
     }
 }
 
-fn limits(standing: Option<&Standing>) -> String {
+fn limits(standing: Option<&Standing<'_>>) -> String {
     let Some(standing) = standing else { return "no limit is enforced on the key".to_owned() };
     let Standing { name, limit, remaining, reset_seconds, .. } = standing;
     let stands = format!("the tightest is `{name}`: {remaining} of {limit} left, more in {reset_seconds} s");

@@ -43,11 +43,32 @@ enum Shared {
     Away,
 }
 
+/// What a limit is called: `minute`, `user/mine`, `business/quota-day`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Name<'k> {
+    whose: &'static str,
+    kind: &'static str,
+    name: &'k str,
+}
+
+impl<'k> Name<'k> {
+    /// The parts that it is written of, one behind the other.
+    pub(crate) const fn parts(&self) -> [&'k str; 3] {
+        [self.whose, self.kind, self.name]
+    }
+}
+
+impl std::fmt::Display for Name<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.parts().into_iter().try_for_each(|part| out.write_str(part))
+    }
+}
+
 /// How the limits of a live key stand after a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Standing {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing<'k> {
     /// Of the tightest.
-    pub(crate) name: String,
+    pub(crate) name: Name<'k>,
     pub(crate) limit: u32,
     pub(crate) remaining: u32,
     /// When more room comes.
@@ -59,9 +80,9 @@ pub(crate) struct Standing {
 }
 
 /// One limit, as it is announced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Policy {
-    pub(crate) name: String,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Policy<'k> {
+    pub(crate) name: Name<'k>,
     pub(crate) limit: u32,
     pub(crate) window_seconds: u32,
 }
@@ -95,40 +116,41 @@ impl<'a> Meter<'a> {
     }
 
     /// The tightest of all limits that were asked.
-    pub(super) fn standing(&self, keyring: &Keyring) -> Option<Standing> {
+    pub(super) fn standing<'k>(&self, keyring: &'k Keyring) -> Option<Standing<'k>> {
         let windows = self.windows.map(|standing| self.of_windows(keyring, standing));
         let quota = self.quota.map(|standing| self.of_quota(standing));
         // The one that refuses for longer, or else the one that leaves less; a wait without end is the longest.
         let order =
-            |standing: &Standing| (Reverse(standing.retry_after_seconds.unwrap_or(u64::MAX)), standing.remaining);
+            |standing: &Standing<'_>| (Reverse(standing.retry_after_seconds.unwrap_or(u64::MAX)), standing.remaining);
         windows.into_iter().chain(quota).min_by_key(order)
     }
 
     /// All limits that were asked, as they are announced.
-    pub(super) fn policies(&self, keyring: &Keyring) -> Vec<Policy> {
-        let mut policies = Vec::new();
-        for subject in self.subjects.iter().flatten() {
-            let limits = keyring.limits(*subject);
-            let windows = windows(*subject, limits, self.app.config.rate);
-            policies.extend(windows.zip(0..).map(|(window, place)| Policy {
-                name: window_name(*subject, limits, place),
+    pub(super) fn policies<'k>(&self, keyring: &'k Keyring) -> impl Iterator<Item = Policy<'k>> {
+        let rate = self.app.config.rate;
+        let subjects = self.subjects.into_iter().flatten();
+        subjects.flat_map(move |subject| {
+            let limits = keyring.limits(subject);
+            let windows = windows(subject, limits, rate).zip(0..).map(move |(window, place)| Policy {
+                name: window_name(subject, limits, place),
                 limit: window.limit,
                 window_seconds: window.millis / 1_000,
-            }));
-            for period in Period::ALL {
-                let Some(limit) = limits.and_then(|limits| limits.quotas.of(period)) else { continue };
+            });
+            let quotas = Period::ALL.into_iter().filter_map(move |period| {
+                let limit = limits.and_then(|limits| limits.quotas.of(period))?;
                 let days = if period == Period::Day { 1 } else { 30 };
-                policies.push(Policy { name: quota_name(*subject, period), limit, window_seconds: days * 86_400 });
-            }
-        }
-        policies
+                Some(Policy { name: quota_name(subject, period), limit, window_seconds: days * 86_400 })
+            });
+            windows.chain(quotas)
+        })
     }
 
-    fn of_windows(&self, keyring: &Keyring, standing: limiter::Standing) -> Standing {
+    fn of_windows<'k>(&self, keyring: &'k Keyring, standing: limiter::Standing) -> Standing<'k> {
         let (subject, place) = standing.place;
         let subject = self.subjects.iter().flatten().nth(subject);
+        let nameless = Name { whose: "", kind: "", name: "" };
         Standing {
-            name: subject.map_or_else(String::new, |&subject| window_name(subject, keyring.limits(subject), place)),
+            name: subject.map_or(nameless, |&subject| window_name(subject, keyring.limits(subject), place)),
             limit: standing.limit,
             remaining: standing.remaining,
             reset_at: self.now.plus_millis(i64::try_from(standing.next_millis).unwrap_or(i64::MAX)),
@@ -141,7 +163,7 @@ impl<'a> Meter<'a> {
         }
     }
 
-    fn of_quota(&self, standing: quotas::Standing) -> Standing {
+    fn of_quota(&self, standing: quotas::Standing) -> Standing<'static> {
         let wait = standing.end.as_millis().saturating_sub(self.now.as_millis());
         let seconds = u64::try_from(wait).unwrap_or(0).div_ceil(1_000).max(1);
         Standing {
@@ -261,7 +283,7 @@ fn windows(subject: Subject, limits: Option<&Limits>, rate: Rate) -> impl Iterat
     rate.into_iter().flatten().chain(named)
 }
 
-fn whose(subject: Subject) -> &'static str {
+const fn whose(subject: Subject) -> &'static str {
     match subject {
         Subject::User(_) => "user/",
         Subject::Business(_) => "business/",
@@ -269,12 +291,13 @@ fn whose(subject: Subject) -> &'static str {
     }
 }
 
-fn window_name(subject: Subject, limits: Option<&Limits>, place: usize) -> String {
+fn window_name(subject: Subject, limits: Option<&Limits>, place: usize) -> Name<'_> {
     let rate: &[&str] = if matches!(subject, Subject::Family(_)) { &["minute", "second"] } else { &[] };
     let named = limits.into_iter().flat_map(|limits| limits.named.iter().map(|limit| limit.name.as_str()));
-    format!("{}{}", whose(subject), rate.iter().copied().chain(named).nth(place).unwrap_or_default())
+    let name = rate.iter().copied().chain(named).nth(place).unwrap_or_default();
+    Name { whose: whose(subject), kind: "", name }
 }
 
-fn quota_name(subject: Subject, period: Period) -> String {
-    format!("{}quota-{}", whose(subject), period.name())
+const fn quota_name(subject: Subject, period: Period) -> Name<'static> {
+    Name { whose: whose(subject), kind: "quota-", name: period.name() }
 }

@@ -55,22 +55,22 @@ pub(crate) struct Question {
 #[derive(Debug)]
 pub(crate) struct Decided<'a> {
     pub(crate) decision: &'a Decision<'a>,
-    ask: &'a Ask,
+    pub(crate) ask: &'a Ask,
     now: Timestamp,
     meter: &'a Meter<'a>,
     app: &'a App,
 }
 
-impl Decided<'_> {
+impl<'a> Decided<'a> {
     /// How the tightest limit stands. `None` where the request came to none: the key is not live.
-    pub(crate) fn standing(&self) -> Option<Standing> {
+    pub(crate) fn standing(&self) -> Option<Standing<'a>> {
         self.meter.standing(self.decision.key?.keyring())
     }
 
     /// How the tightest limit stands, on the wire.
     pub(crate) fn rate_limit(&self) -> Option<RateLimit> {
         self.standing().map(|standing| RateLimit {
-            name: standing.name,
+            name: standing.name.to_string(),
             limit: standing.limit.into(),
             remaining: standing.remaining.into(),
             reset_at: standing.reset_at.into(),
@@ -79,8 +79,8 @@ impl Decided<'_> {
     }
 
     /// All limits that the request came to.
-    pub(crate) fn policies(&self) -> Vec<Policy> {
-        self.decision.key.map_or_else(Vec::new, |key| self.meter.policies(key.keyring()))
+    pub(crate) fn policies(&self) -> impl Iterator<Item = Policy<'a>> {
+        self.decision.key.into_iter().flat_map(|key| self.meter.policies(key.keyring()))
     }
 
     /// How each of the nine rules went.
@@ -109,12 +109,16 @@ pub(crate) async fn check<T>(
                 }
             }
         }
-        if meter.ask_shared().await {
+        // Who waits does so on the heap. Otherwise every decision would carry along the room for it, hundreds of kilobytes.
+        if Box::pin(meter.ask_shared()).await {
             continue;
         }
         match meter.wanted.take() {
-            Some(wanted) => cluster::quotas::take(app, &wanted).await?,
-            None => read = Some(primary::read(app, question.ask.token.digest(), question.from_primary).await?),
+            Some(wanted) => Box::pin(cluster::quotas::take(app, &wanted)).await?,
+            None => {
+                let reading = primary::read(app, question.ask.token.digest(), question.from_primary);
+                read = Some(Box::pin(reading).await?);
+            }
         }
     }
     Err(NoDecision::Crowded)
@@ -174,10 +178,16 @@ pub(crate) async fn operator(app: &App, text: &str) -> Result<Option<(OperatorKe
     look(app, &digest, |keyring| keyring.find_operator(&digest)).await
 }
 
+/// The same, where the memory can tell.
+pub(crate) fn operator_in_memory(app: &App, text: &str) -> Option<(OperatorKeyId, OperatorGrants)> {
+    let digest = app.pepper.digest(&WellFormed::parse(text, &app.operator_prefix).ok()?);
+    app.node.keyring()?.find_operator(&digest)
+}
+
 /// Finds something in the memory, or, without a lease, in what the database has of this digest.
 async fn look<T>(app: &App, digest: &Digest, find: impl Fn(&Keyring) -> T) -> Result<T, NoDecision> {
     if let Some(memory) = app.node.keyring() {
         return Ok(find(&memory));
     }
-    Ok(find(&primary::read(app, Some(digest), false).await?))
+    Ok(find(&Box::pin(primary::read(app, Some(digest), false)).await?))
 }
