@@ -1,5 +1,7 @@
 //! What is measured for Prometheus. Nothing here is labelled by a key, a user or a business.
 
+mod durations;
+
 use std::fmt::Write;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::app::App;
 use crate::cluster::Receipt;
 use crate::cluster::redis::Shared;
+use durations::Durations;
 
 /// Where a request is decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -126,7 +129,7 @@ impl Part {
 pub(crate) struct Metrics {
     registry: Registry,
     decisions: [[Counter; Code::ALL.len()]; Surface::ALL.len()],
-    requests: [Histogram; Part::ALL.len()],
+    requests: [Durations; Part::ALL.len()],
     pub(crate) uses_written: Counter,
     pub(crate) uses_not_written: Counter,
     /// Leases that this node has taken away from nodes that had stopped.
@@ -185,17 +188,14 @@ struct State {
     spool_volatile: Gauge,
 }
 
-/// From 50 microseconds to 1.6 seconds, each twice the one before.
-const BUCKETS: (f64, f64, u16) = (0.000_05, 2.0, 16);
+/// From 400 microseconds to 13 seconds, each twice the one before.
+const BUCKETS: (f64, f64, u16) = (0.000_4, 2.0, 16);
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("portcullis");
         let decisions = Family::<DecisionLabels, Counter>::default();
-        let requests = Family::<RequestLabels, Histogram>::new_with_constructor(|| {
-            let (first, factor, count) = BUCKETS;
-            Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(first, factor, count))
-        });
+        let requests = Family::<RequestLabels, Durations>::default();
         let of = |surface: Surface, code: Code| {
             let labels = DecisionLabels { code: Word(code.name()), surface: Word(surface.name()) };
             decisions.get_or_create(&labels).clone()
@@ -204,7 +204,7 @@ impl Default for Metrics {
         build.get_or_create(&BuildLabels { version: Word(env!("CARGO_PKG_VERSION")) }).set(1);
         let edit_waits = Family::<WaitLabels, Histogram>::new_with_constructor(|| {
             let (first, factor, count) = BUCKETS;
-            Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(first * 8.0, factor, count))
+            Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(first, factor, count))
         });
         let metrics = Self {
             reaped: Counter::default(),
@@ -339,8 +339,8 @@ impl Metrics {
     }
 
     pub(crate) fn answered(&self, part: Part, took: Duration) {
-        if let Some(histogram) = self.requests.get(part as usize) {
-            histogram.observe(took.as_secs_f64());
+        if let Some(durations) = self.requests.get(part as usize) {
+            durations.observe(took);
         }
     }
 

@@ -105,7 +105,7 @@ fn read(app: &App, question: &Verify, at: &str, errors: &mut Vec<FieldError>) ->
         None => in_words(app, question, token, &mut wrong),
     };
     let from_primary = question.consistency == Consistency::Primary;
-    Question { ask: Ask { address, ..ask }, surface: Surface::Verify, charge, from_primary }
+    Question { ask: Ask { address, ..ask }, surface: Surface::Verify, charge, at: app.clock.now(), from_primary }
 }
 
 /// What the members of the question themselves ask for.

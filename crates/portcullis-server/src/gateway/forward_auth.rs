@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use portcullis_core::id::RequestId;
+use portcullis_core::time::Timestamp;
 
 use super::{Arrival, Refused, decide, put_identity};
 use crate::app::App;
@@ -59,10 +60,10 @@ pub(crate) async fn answer(
     app: &App,
     request: Parts,
     peer: IpAddr,
-    id: RequestId,
+    (id, at): (RequestId, Timestamp),
 ) -> Response<Bytes> {
     let Some((dialect, gate)) = Dialect::of(request.uri.path()) else { return Error::NotFound.whole(id) };
-    match decided(app, &request, peer, (dialect, gate), id).await {
+    match decided(app, &request, peer, (dialect, gate), (id, at)).await {
         Ok(values) => {
             let mut response = emptied(request.headers);
             values.put_into(response.headers_mut());
@@ -91,7 +92,7 @@ async fn decided(
     request: &Parts,
     peer: IpAddr,
     (dialect, name): (Dialect, &str),
-    id: RequestId,
+    (id, at): (RequestId, Timestamp),
 ) -> Result<Values, Refused> {
     if !app.config.trusts(peer) {
         return Err(untrusted(peer).into());
@@ -112,7 +113,7 @@ async fn decided(
     };
     let address = Some(Client::behind(&app.config, peer, &request.headers));
     let surface = Surface::ForwardAuth;
-    decide(app, &Arrival { gate, method, target, headers: &request.headers, address, surface }, |decided| {
+    decide(app, &Arrival { gate, method, target, headers: &request.headers, address, surface, at }, |decided| {
         let mut values = Values::new();
         put_identity(&app.catalogue, decided, &mut values);
         if let Some(decided) = decided {
@@ -125,21 +126,28 @@ async fn decided(
 }
 
 /// The method and the target that headers tell. Those of another dialect can only be the client's own.
-fn told<'a>(
-    headers: &'a HeaderMap,
-    [method, target]: &[HeaderName; 2],
-    others: &[HeaderName; 2],
-) -> Result<(&'a str, &'a [u8]), Error> {
-    if let Some(other) = others.iter().find(|other| headers.contains_key(*other)) {
-        return Err(Error::Invalid(format!("The gateway lets `{other}` of the client through; it must remove it.")));
+fn told<'a>(headers: &'a HeaderMap, own: &[HeaderName; 2], others: &[HeaderName; 2]) -> Result<(&'a str, &'a [u8]), Error> {
+    // All in one walk: to look for each of them would cost more than to pass by the others.
+    let mut found = [None; 2];
+    for (name, value) in headers {
+        if others.contains(name) {
+            return Err(Error::Invalid(format!("The gateway lets `{name}` of the client through; it must remove it.")));
+        }
+        for (own, found) in own.iter().zip(&mut found).filter(|(own, _)| *own == name) {
+            if found.replace(value).is_some() {
+                return Err(must_be_there(own));
+            }
+        }
     }
-    let one = |name: &HeaderName| {
-        let mut all = headers.get_all(name).iter();
-        let first = all.next().filter(|_| all.next().is_none());
-        first.ok_or_else(|| Error::Invalid(format!("The gateway must send `{name}`, once.")))
-    };
-    let method = one(method)?.to_str().map_err(|_| Error::Invalid("The method is no text.".to_owned()))?;
-    Ok((method, one(target)?.as_bytes()))
+    let [method, target] = own;
+    let [told_method, told_target] = found;
+    let method = told_method.ok_or_else(|| must_be_there(method))?.to_str();
+    let method = method.map_err(|_| Error::Invalid("The method is no text.".to_owned()))?;
+    Ok((method, told_target.ok_or_else(|| must_be_there(target))?.as_bytes()))
+}
+
+fn must_be_there(name: &HeaderName) -> Error {
+    Error::Invalid(format!("The gateway must send `{name}`, once."))
 }
 
 fn untrusted(peer: IpAddr) -> Error {

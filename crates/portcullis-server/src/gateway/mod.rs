@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName};
 use portcullis_core::credential::is_token;
 use portcullis_core::decision::{Ask, Denial, Presented};
 use portcullis_core::permission::Catalogue;
+use portcullis_core::time::Timestamp;
 
 use crate::app::App;
 use crate::caller::{put_limits, unavailable};
@@ -47,6 +48,7 @@ pub(crate) struct Arrival<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) address: Option<IpAddr>,
     pub(crate) surface: Surface,
+    pub(crate) at: Timestamp,
 }
 
 /// A request that may pass.
@@ -100,7 +102,7 @@ pub(crate) async fn decide<T>(
     let token = token(app, arrival)?;
     let named = ruled.business_header().map(|name| named_business(arrival.headers, name)).transpose()?;
     let ask = ruled.ask(token, arrival.address, named);
-    let question = Question { ask, surface: arrival.surface, charge: Charge::Cost(1), from_primary: false };
+    let question = Question { ask, surface: arrival.surface, charge: Charge::Cost(1), at: arrival.at, from_primary: false };
     let decided = verify::check(app, &question, |decided| match decided.decision.denial {
         None => Ok(passed(Some(decided))),
         Some(denial) => {

@@ -123,6 +123,7 @@ impl Proxy {
             headers: &parts.headers,
             address: way.last().copied(),
             surface: Surface::Proxy,
+            at: self.app.clock.now(),
         };
         let Passed { identity, limits, ask } = decide(&self.app, &arrival, |decided| Passed::of(&self.app, decided)).await?;
         let upgrade = upgrade(parts, &body);

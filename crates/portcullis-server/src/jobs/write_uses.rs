@@ -18,7 +18,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How many blocks one transaction writes: so many, or a part of all that wait, so that none waits much longer than that many
 /// seconds. What waits is counted all the same, and read from the spool; so writing it late costs nothing, and writing a key that
 /// is used all the time once in a while costs little.
-const AT_LEAST: usize = 512;
+const AT_LEAST: usize = 128;
 const SECONDS: usize = 60;
 
 pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {

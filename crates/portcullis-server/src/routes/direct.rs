@@ -89,12 +89,12 @@ impl Answering for Routes {
 
 impl Direct {
     async fn answer(self, app: &App, request: Request<Incoming>, peer: IpAddr) -> Response<Bytes> {
-        let stopwatch = Stopwatch::begin();
-        let id = app.request_ids.next(app.clock.now());
+        let (stopwatch, at) = (Stopwatch::begin(), app.clock.now());
+        let id = app.request_ids.next(at);
         let (parts, body) = request.into_parts();
         let answering = async {
             match self {
-                Self::ForwardAuth => forward_auth::answer(app, parts, peer, id).await,
+                Self::ForwardAuth => forward_auth::answer(app, parts, peer, (id, at)).await,
                 Self::Verify => verified(app, parts, body, id).await,
             }
         };

@@ -26,6 +26,8 @@ pub(super) async fn open(directory: &Path) -> Result<Store, OpenError> {
         // With NORMAL, a power loss could take back a commit that was answered, and bring a revoked key back to life.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // In KiB. With the default of 2 MB, each row of a large table that counts are written to is read from the file again.
+        .pragma("cache_size", "-32000")
         .busy_timeout(Duration::from_secs(5));
     let opening = |cause| OpenError::Open { path: shown.clone(), cause };
     let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(opening)?;

@@ -47,6 +47,8 @@ pub(crate) struct Question {
     pub(crate) ask: Ask,
     pub(crate) surface: Surface,
     pub(crate) charge: Charge,
+    /// When the request came.
+    pub(crate) at: Timestamp,
     /// Whether the asker wants it read from the database, and not from memory.
     pub(crate) from_primary: bool,
 }
@@ -95,7 +97,7 @@ pub(crate) async fn check<T>(
     question: &Question,
     answer: impl FnOnce(&Decided<'_>) -> T,
 ) -> Result<T, NoDecision> {
-    let now = app.clock.now();
+    let now = question.at;
     let mut meter = Meter::new(app, question.charge, now);
     let mut read: Option<Keyring> = None;
     for _ in 0..PATIENCE {
