@@ -61,10 +61,11 @@ pub(crate) fn put_limits(app: &App, decided: &Decided<'_>, values: &mut Values) 
     let family = app.config.rate_limit_headers;
     if family.has_standard() {
         values.put(RATE_LIMIT_POLICY, |text| {
-            for (place, Policy { name, limit, window_seconds }) in decided.policies().enumerate() {
-                text.words(if place > 0 { &[", \""] } else { &["\""] }).words(&name.parts());
+            let mut between = "\"";
+            decided.each_policy(|Policy { name, limit, window_seconds }| {
+                text.words(&[std::mem::replace(&mut between, ", \"")]).words(&name.parts());
                 text.words(&["\";q="]).number(limit.into()).words(&[";w="]).number(window_seconds.into());
-            }
+            });
         });
         values.put(RATE_LIMIT, |text| {
             text.words(&["\""]).words(&standing.name.parts()).words(&["\";r="]).number(standing.remaining.into());

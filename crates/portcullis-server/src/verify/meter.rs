@@ -125,24 +125,21 @@ impl<'a> Meter<'a> {
         windows.into_iter().chain(quota).min_by_key(order)
     }
 
-    /// All limits that were asked, as they are announced.
-    pub(super) fn policies<'k>(&self, keyring: &'k Keyring) -> impl Iterator<Item = Policy<'k>> {
-        let rate = self.app.config.rate;
-        let subjects = self.subjects.into_iter().flatten();
-        subjects.flat_map(move |subject| {
+    /// Gives all limits that were asked to `take`, as they are announced.
+    pub(super) fn each_policy<'k>(&self, keyring: &'k Keyring, mut take: impl FnMut(Policy<'k>)) {
+        for &subject in self.subjects.iter().flatten() {
             let limits = keyring.limits(subject);
-            let windows = windows(subject, limits, rate).zip(0..).map(move |(window, place)| Policy {
-                name: window_name(subject, limits, place),
-                limit: window.limit,
-                window_seconds: window.millis / 1_000,
-            });
-            let quotas = Period::ALL.into_iter().filter_map(move |period| {
-                let limit = limits.and_then(|limits| limits.quotas.of(period))?;
+            for (place, window) in windows(subject, limits, self.app.config.rate).enumerate() {
+                let name = window_name(subject, limits, place);
+                take(Policy { name, limit: window.limit, window_seconds: window.millis / 1_000 });
+            }
+            let Some(limits) = limits else { continue };
+            for period in Period::ALL {
+                let Some(limit) = limits.quotas.of(period) else { continue };
                 let days = if period == Period::Day { 1 } else { 30 };
-                Some(Policy { name: quota_name(subject, period), limit, window_seconds: days * 86_400 })
-            });
-            windows.chain(quotas)
-        })
+                take(Policy { name: quota_name(subject, period), limit, window_seconds: days * 86_400 });
+            }
+        }
     }
 
     fn of_windows<'k>(&self, keyring: &'k Keyring, standing: limiter::Standing) -> Standing<'k> {

@@ -80,9 +80,11 @@ impl<'a> Decided<'a> {
         })
     }
 
-    /// All limits that the request came to.
-    pub(crate) fn policies(&self) -> impl Iterator<Item = Policy<'a>> {
-        self.decision.key.into_iter().flat_map(|key| self.meter.policies(key.keyring()))
+    /// Gives all limits that the request came to.
+    pub(crate) fn each_policy(&self, take: impl FnMut(Policy<'a>)) {
+        if let Some(key) = self.decision.key {
+            self.meter.each_policy(key.keyring(), take);
+        }
     }
 
     /// How each of the nine rules went.
