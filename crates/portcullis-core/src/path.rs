@@ -44,6 +44,11 @@ pub fn normalise(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
 /// Whether a path (already normalised) lies at or below `root`, on a segment's border, for any server that may read it: some do not
 /// tell upper case from lower.
 pub fn is_at_or_below(path: &str, root: &str) -> bool {
+    if path.is_ascii() && root.is_ascii() {
+        let (path, length) = (path.as_bytes(), root.len());
+        let below = matches!(path.get(length), None | Some(b'/'));
+        return below && path.get(..length).is_some_and(|head| head.eq_ignore_ascii_case(root.as_bytes()));
+    }
     let mut segments = path.split('/');
     root.split('/').all(|root| segments.next().is_some_and(|segment| is_same_in_any_case(segment, root)))
 }

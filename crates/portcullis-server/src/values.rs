@@ -1,22 +1,39 @@
 //! Values of an answer's headers, written one behind the other: one piece of memory for all of them.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use portcullis_core::id::RequestId;
 
 use crate::error::X_REQUEST_ID;
 
-/// The most that any answer has: identity, limits, its number.
-const MOST: usize = 16;
+/// What an answer tells in headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    KeyId,
+    UserId,
+    BusinessId,
+    Businesses,
+    Permissions,
+    RateLimitPolicy,
+    RateLimit,
+    Limit,
+    Remaining,
+    Reset,
+    RetryAfter,
+    RequestId,
+}
+
 /// Room for what most answers tell.
 const BYTES: usize = 512;
+/// How many kinds there are: an answer has each once.
+const MOST: usize = 12;
 
 /// See the module's own words.
 #[derive(Debug)]
 pub(crate) struct Values {
     text: Text,
     /// Each with where its value ends.
-    ends: [Option<(HeaderName, usize)>; MOST],
+    ends: [Option<(Told, u32)>; MOST],
     count: usize,
 }
 
@@ -24,29 +41,50 @@ pub(crate) struct Values {
 #[derive(Debug)]
 pub(crate) struct Text(Vec<u8>);
 
+impl Told {
+    /// The header's name. It is a constant where it is asked for, and so takes no room before that.
+    pub(crate) const fn name(self) -> HeaderName {
+        match self {
+            Self::KeyId => HeaderName::from_static("x-portcullis-key-id"),
+            Self::UserId => HeaderName::from_static("x-portcullis-user-id"),
+            Self::BusinessId => HeaderName::from_static("x-portcullis-business-id"),
+            Self::Businesses => HeaderName::from_static("x-portcullis-businesses"),
+            Self::Permissions => HeaderName::from_static("x-portcullis-permissions"),
+            Self::RateLimitPolicy => HeaderName::from_static("ratelimit-policy"),
+            Self::RateLimit => HeaderName::from_static("ratelimit"),
+            Self::Limit => HeaderName::from_static("x-ratelimit-limit"),
+            Self::Remaining => HeaderName::from_static("x-ratelimit-remaining"),
+            Self::Reset => HeaderName::from_static("x-ratelimit-reset"),
+            Self::RetryAfter => header::RETRY_AFTER,
+            Self::RequestId => X_REQUEST_ID,
+        }
+    }
+}
+
 impl Text {
     pub(crate) fn words(&mut self, words: &[&str]) -> &mut Self {
         for word in words {
-            self.0.extend_from_slice(word.as_bytes());
+            self.bytes(word.as_bytes());
         }
         self
     }
 
     pub(crate) fn number(&mut self, number: u64) -> &mut Self {
-        self.words(&[itoa::Buffer::new().format(number)])
+        self.bytes(itoa::Buffer::new().format(number).as_bytes())
     }
 
-    /// The text of an id.
-    pub(crate) fn id(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> &mut Self {
-        write(&mut self.0);
+    /// The text of an id, say.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(bytes);
         self
     }
 
     /// All of them, with commas between them.
     pub(crate) fn list<T>(&mut self, all: impl IntoIterator<Item = T>, each: impl Fn(&mut Self, T)) {
-        for (place, one) in all.into_iter().enumerate() {
-            if place > 0 {
-                self.words(&[","]);
+        let begin = self.0.len();
+        for one in all {
+            if self.0.len() > begin {
+                self.bytes(b",");
             }
             each(self, one);
         }
@@ -55,30 +93,31 @@ impl Text {
 
 impl Values {
     pub(crate) fn new() -> Self {
-        Self { text: Text(Vec::with_capacity(BYTES)), ends: [const { None }; MOST], count: 0 }
+        Self { text: Text(Vec::with_capacity(BYTES)), ends: [None; MOST], count: 0 }
     }
 
     /// Adds a header.
-    pub(crate) fn put(&mut self, name: HeaderName, write: impl FnOnce(&mut Text)) {
+    pub(crate) fn put(&mut self, told: Told, write: impl FnOnce(&mut Text)) {
         write(&mut self.text);
-        if let Some(end) = self.ends.get_mut(self.count) {
-            *end = Some((name, self.text.0.len()));
+        if let (Some(end), Ok(length)) = (self.ends.get_mut(self.count), u32::try_from(self.text.0.len())) {
+            *end = Some((told, length));
             self.count += 1;
         }
     }
 
     /// Adds the number of the request.
     pub(crate) fn put_request_id(&mut self, id: RequestId) {
-        self.put(X_REQUEST_ID, |text| _ = text.id(|out| id.write_to(out)));
+        self.put(Told::RequestId, |text| _ = text.bytes(&id.text()));
     }
 
     /// Puts all of them into the headers of an answer. What is no header's value is left out.
     pub(crate) fn put_into(self, headers: &mut HeaderMap) {
         let text = Bytes::from(self.text.0);
         let mut begin = 0;
-        for (name, end) in self.ends.into_iter().flatten() {
+        for (told, end) in self.ends.into_iter().flatten() {
+            let end = end as usize;
             if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(begin..end)) {
-                headers.insert(name, value);
+                headers.insert(told.name(), value);
             }
             begin = end;
         }
@@ -87,21 +126,19 @@ impl Values {
 
 #[cfg(test)]
 mod tests {
-    use http::header;
-
     use super::*;
 
     #[test]
     fn each_header_has_its_own_part_of_the_text() {
         let (mut values, mut headers) = (Values::new(), HeaderMap::new());
-        values.put(header::ETAG, |text| _ = text.words(&["a", "b"]).number(7));
-        values.put(header::VIA, |_| {});
-        values.put(header::WARNING, |text| _ = text.words(&["two\nlines"]));
-        values.put(header::ALLOW, |text| text.list(["x", "y", "z"], |text, word| _ = text.words(&[word])));
+        values.put(Told::KeyId, |text| _ = text.words(&["a", "b"]).number(7));
+        values.put(Told::UserId, |_| {});
+        values.put(Told::Businesses, |text| _ = text.words(&["two\nlines"]));
+        values.put(Told::Permissions, |text| text.list(["x", "y", "z"], |text, word| _ = text.words(&[word])));
         values.put_into(&mut headers);
-        assert_eq!(headers.get(header::ETAG).unwrap(), "ab7");
-        assert_eq!(headers.get(header::VIA).unwrap(), "");
-        assert_eq!(headers.get(header::WARNING), None, "what no header can say is not said");
-        assert_eq!(headers.get(header::ALLOW).unwrap(), "x,y,z");
+        assert_eq!(headers.get(Told::KeyId.name()).unwrap(), "ab7");
+        assert_eq!(headers.get(Told::UserId.name()).unwrap(), "");
+        assert_eq!(headers.get(Told::Businesses.name()), None, "what no header can say is not said");
+        assert_eq!(headers.get(Told::Permissions.name()).unwrap(), "x,y,z");
     }
 }

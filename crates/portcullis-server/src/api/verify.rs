@@ -184,6 +184,11 @@ fn wire<'a>(catalogue: &'a Catalogue, decided: &Decided<'a>) -> Decision<'a> {
     }
 }
 
+/// Room for most answers, so that it need not grow piece by piece.
+const ANSWER_BYTES: usize = 1_024;
+
 fn write<T: serde::Serialize>(answer: &T) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(answer).map_err(|error| Error::Internal(error.to_string()))
+    let mut written = Vec::with_capacity(ANSWER_BYTES);
+    serde_json::to_writer(&mut written, answer).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(written)
 }

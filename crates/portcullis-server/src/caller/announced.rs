@@ -4,18 +4,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderName, header};
+use http::{Extensions, HeaderMap};
 
 use crate::app::App;
 use crate::config::RateLimitHeaders;
-use crate::values::Values;
+use crate::values::{Told, Values};
 use crate::verify::{Decided, Policy};
-
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// The headers of the answer to come. It travels with the request.
 #[derive(Debug, Clone, Default)]
@@ -60,25 +54,25 @@ pub(crate) fn put_limits(app: &App, decided: &Decided<'_>, values: &mut Values) 
     let Some(standing) = decided.standing() else { return };
     let family = app.config.rate_limit_headers;
     if family.has_standard() {
-        values.put(RATE_LIMIT_POLICY, |text| {
+        values.put(Told::RateLimitPolicy, |text| {
             let mut between = "\"";
             decided.each_policy(|Policy { name, limit, window_seconds }| {
                 text.words(&[std::mem::replace(&mut between, ", \"")]).words(&name.parts());
                 text.words(&["\";q="]).number(limit.into()).words(&[";w="]).number(window_seconds.into());
             });
         });
-        values.put(RATE_LIMIT, |text| {
+        values.put(Told::RateLimit, |text| {
             text.words(&["\""]).words(&standing.name.parts()).words(&["\";r="]).number(standing.remaining.into());
             text.words(&[";t="]).number(standing.reset_seconds);
         });
     }
     if family.has_legacy() {
-        values.put(X_LIMIT, |text| _ = text.number(standing.limit.into()));
-        values.put(X_REMAINING, |text| _ = text.number(standing.remaining.into()));
+        values.put(Told::Limit, |text| _ = text.number(standing.limit.into()));
+        values.put(Told::Remaining, |text| _ = text.number(standing.remaining.into()));
         let millis = u64::try_from(standing.reset_at.as_millis()).unwrap_or(0);
-        values.put(X_RESET, |text| _ = text.number(millis.div_ceil(1_000)));
+        values.put(Told::Reset, |text| _ = text.number(millis.div_ceil(1_000)));
     }
     if let Some(seconds @ 1..) = standing.retry_after_seconds {
-        values.put(header::RETRY_AFTER, |text| _ = text.number(seconds));
+        values.put(Told::RetryAfter, |text| _ = text.number(seconds));
     }
 }

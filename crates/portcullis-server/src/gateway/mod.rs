@@ -9,7 +9,7 @@ pub(crate) mod proxy;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use portcullis_core::credential::is_token;
 use portcullis_core::decision::{Ask, Denial, Presented};
 use portcullis_core::permission::Catalogue;
@@ -20,21 +20,12 @@ use crate::caller::{put_limits, unavailable};
 use crate::config::Gate;
 use crate::error::Error;
 use crate::metrics::Surface;
-use crate::values::Values;
+use crate::values::{Told, Values};
 use crate::verify::credentials::{self, Ambiguous, Sent};
 use crate::verify::gates::Ruled;
 use crate::verify::limiter::Charge;
 use crate::verify::{self, Decided, Question};
 
-/// What tells the API who calls. All of them are always there, empty where there is nothing to tell: a gateway that takes over what it is
-/// told would otherwise leave what the client sent.
-pub(crate) const IDENTITY: [HeaderName; 5] = [
-    HeaderName::from_static("x-portcullis-key-id"),
-    HeaderName::from_static("x-portcullis-user-id"),
-    HeaderName::from_static("x-portcullis-business-id"),
-    HeaderName::from_static("x-portcullis-businesses"),
-    HeaderName::from_static("x-portcullis-permissions"),
-];
 /// More businesses than these are not listed: gateways take a few thousand bytes of headers and refuse the whole answer beyond.
 const MOST_BUSINESSES: usize = 128;
 
@@ -54,7 +45,7 @@ pub(crate) struct Arrival<'a> {
 /// A request that may pass.
 #[derive(Debug)]
 pub(crate) struct Passed {
-    /// Who calls, as the headers of [`IDENTITY`].
+    /// Who calls, as headers.
     pub(crate) identity: HeaderMap,
     /// How the limits stand, for the answer.
     pub(crate) limits: HeaderMap,
@@ -159,31 +150,31 @@ fn in_headers(headers: &mut HeaderMap, put: impl FnOnce(&mut Values)) {
     values.put_into(headers);
 }
 
-/// Tells who calls, by the headers of [`IDENTITY`]; of a request that nobody was asked about, nothing.
+/// Tells the API who calls. All of these headers are always there, empty where there is nothing to tell: a gateway that takes over what
+/// it is told would otherwise leave what the client sent.
 pub(crate) fn put_identity(catalogue: &Catalogue, decided: Option<&Decided<'_>>, values: &mut Values) {
-    let [key_id, user_id, business_id, businesses, permissions] = IDENTITY;
     let known = decided.and_then(|decided| Some((decided.decision, decided.decision.key?)));
     let reach = known.map(|(decision, _)| decision.reach());
-    values.put(key_id, |text| {
-        known.inspect(|(_, key)| _ = text.id(|out| key.id().write_to(out)));
+    values.put(Told::KeyId, |text| {
+        known.inspect(|(_, key)| _ = text.bytes(&key.id().text()));
     });
-    values.put(user_id, |text| {
-        known.inspect(|(_, key)| _ = text.id(|out| key.user().write_to(out)));
+    values.put(Told::UserId, |text| {
+        known.inspect(|(_, key)| _ = text.bytes(&key.user().text()));
     });
-    values.put(business_id, |text| {
+    values.put(Told::BusinessId, |text| {
         let business = known.and_then(|(decision, _)| decision.business());
-        business.inspect(|business| _ = text.id(|out| business.write_to(out)));
+        business.inspect(|business| _ = text.bytes(&business.text()));
     });
-    values.put(businesses, |text| match (&reach, known) {
+    values.put(Told::Businesses, |text| match (&reach, known) {
         (Some(reach), _) if reach.everywhere => _ = text.words(&["*"]),
         (Some(reach), Some((_, key))) if reach.businesses.len() > MOST_BUSINESSES => {
             tracing::warn!(key = %key.id(), "too many businesses for a header; a request that names one is told of it");
         }
         (reach, _) => text.list(reach.iter().flat_map(|reach| &reach.businesses), |text, business| {
-            text.id(|out| business.write_to(out));
+            text.bytes(&business.text());
         }),
     });
-    values.put(permissions, |text| {
+    values.put(Told::Permissions, |text| {
         let names = reach.iter().flat_map(|reach| catalogue.names(reach.permissions));
         text.list(names, |text, name| _ = text.words(&[name]));
     });
