@@ -21,6 +21,7 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, _: &Stored, table: &mut T
     let asks = asks::all_forwarded(scale)?;
     let alone = "forward auth, no other connections";
     let beside = format!("forward auth, {OPEN} connections open");
+    wrk::check(&server.address, &asks)?;
     // What the first requests take is not the connections'.
     wrk::load(&server.address, &asks, scale.http_seconds)?;
     Rounds::run(scale, table, |rounds| {

@@ -59,8 +59,10 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, _: &Stored, table: &mut T
     Rounds::run(scale, table, |rounds| {
         for way in &ways {
             let asks = if way.path == open { &to_open } else { &to_guarded };
+            let address = format!("127.0.0.1:{}", way.port);
+            wrk::check(&address, asks)?;
             let before = core_ticks()?;
-            let counted = wrk::load(&format!("127.0.0.1:{}", way.port), asks, scale.http_seconds)?;
+            let counted = wrk::load(&address, asks, scale.http_seconds)?;
             let spent = (core_ticks()? - before) / TICKS_A_SECOND * 1_000_000.0;
             rounds.note(way.name, "us CPU", spent / counted.answers, way.beside);
             let beside = way.beside.map(|beside| format!("{beside}, requests"));

@@ -29,6 +29,7 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, stored: &Stored, table: &
     ways.push(("verify", &server.address, asks::all_verified(scale, stored)?));
     Rounds::run(scale, table, |rounds| {
         for (name, address, asks) in &ways {
+            wrk::check(address, asks)?;
             let reached = wrk::load(address, asks, scale.http_seconds)?.a_second();
             let outcome = at(address, asks, reached * PART, scale.http_seconds)?;
             let beside = (*name != "nginx 204").then_some("nginx 204 at half its throughput");

@@ -75,7 +75,9 @@ fn machine() -> BTreeMap<String, String> {
 fn said(words: &[&str]) -> String {
     let Some((program, arguments)) = words.split_first() else { return String::new() };
     let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
-    let Ok(output) = Command::new(program).args(arguments).env("PATH", path).output() else { return String::new() };
+    let mut command = Command::new(program);
+    command.args(arguments).env("PATH", path).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let Ok(output) = command.output() else { return String::new() };
     let text = [output.stdout, output.stderr].concat();
     String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::asks::{self, Answer, Ask};
-use crate::generator::{self, CONNECTIONS, Pace, Stream};
+use crate::generator::{self, CONNECTIONS, Outcome, Pace, Stream};
 use crate::keys::{self, KEYS_OF_A_USER};
 use crate::rounds::Rounds;
 use crate::server::Server;
@@ -13,59 +13,53 @@ use crate::store::Stored;
 use crate::table::Table;
 use crate::{Done, Scale};
 
+/// The most keys of a round.
+const MOST: usize = 20_000;
 /// A pace at which a server with one core has half of it left.
 const GOOD_A_SECOND: f64 = 20_000.0;
-const QUIET: &str = "verify, nothing revoked";
-const STORM: &str = "verify, keys are revoked";
+const PACED: &str = "20,000 verify a second";
 
 pub(crate) fn measure(scale: &Scale, directory: &Path, stored: &Stored, table: &mut Table) -> Done<()> {
     let server = Server::start(&["server", &directory.display().to_string()])?;
     let verify = asks::all_verified(scale, stored)?;
     let mut unasked = asks::unasked(scale.stored_keys);
-    let revoked = Rc::new(Cell::new(0.0));
+    let asked_after = Rc::new(Cell::new(0.0));
+    let load = |pace, revokes: Option<Stream>| {
+        let load = Stream { connections: CONNECTIONS, pace, next: verify.in_turn() };
+        let streams = [load].into_iter().chain(revokes).collect();
+        generator::run(&server.address, streams, scale.http_seconds)
+    };
+    let mut storm = || {
+        let keys = unasked.by_ref().take(most(scale)).collect();
+        Stream { connections: 1, pace: Pace::Closed, next: one_after_the_other(keys, stored, &asked_after) }
+    };
     Rounds::run(scale, table, |rounds| {
-        for (pace, what) in [(Pace::Closed, "requests"), (Pace::Open(GOOD_A_SECOND), "p99")] {
-            for storm in [false, true] {
-                let mut streams = vec![Stream { connections: CONNECTIONS, pace, next: verify.in_turn() }];
-                if storm {
-                    let keys: Vec<usize> = unasked.by_ref().take(most(scale)).collect();
-                    if keys.len() < most(scale) {
-                        return Err("no keys are left to revoke".into());
-                    }
-                    streams.push(Stream {
-                        connections: 1,
-                        pace: Pace::Closed,
-                        next: one_after_the_other(keys, stored, &revoked),
-                    });
-                }
-                let outcomes = generator::run(&server.address, streams, scale.http_seconds)?;
-                let load = outcomes.first().ok_or("no outcome")?;
-                let (name, beside) = if storm { (STORM, Some(format!("{QUIET}, {what}"))) } else { (QUIET, None) };
-                let (unit, value) =
-                    if what == "p99" { ("us", load.within(990)) } else { ("a second", load.a_second()) };
-                rounds.note(&format!("{name}, {what}"), unit, value, beside.as_deref());
-                if let Some(storm) = outcomes.get(1) {
-                    let name = if what == "p99" {
-                        "revokes, beside 20,000 verify a second"
-                    } else {
-                        "revokes, beside all verify that pass"
-                    };
-                    rounds.note(name, "a second", storm.a_second(), None);
-                    rounds.note(&format!("{name}, p50"), "us", storm.within(500), None);
-                    rounds.note(&format!("{name}, p99"), "us", storm.within(990), None);
-                }
-            }
+        for (pace, name) in [(Pace::Closed, "all verify that can be"), (Pace::Open(GOOD_A_SECOND), PACED)] {
+            let (quiet, stormy) = (load(pace, None)?, load(pace, Some(storm()))?);
+            let [quiet] = quiet.as_slice() else { return Err("no outcome".into()) };
+            let [beside, revokes] = stormy.as_slice() else { return Err("no outcome".into()) };
+            let told = |outcome: &Outcome| match pace {
+                Pace::Closed => ("requests", "a second", outcome.a_second()),
+                Pace::Open(_) => ("p99", "us", outcome.within(990)),
+            };
+            let (what, unit, value) = told(quiet);
+            let alone = format!("{name}, {what}");
+            rounds.note(&alone, unit, value, None);
+            rounds.note(&format!("{name}, {what} beside revokes"), unit, told(beside).2, Some(&alone));
+            rounds.note(&format!("revokes beside {name}"), "a second", revokes.a_second(), None);
+            rounds.note(&format!("revokes beside {name}, p50"), "us", revokes.within(500), None);
+            rounds.note(&format!("revokes beside {name}, p99"), "us", revokes.within(990), None);
         }
         Ok(())
     })?;
     // One that was accepted would have been an error.
-    table.add("keys asked with after their revoke, all refused", "keys", &[revoked.get()], None);
+    table.add("keys asked with after their revoke, all refused", "keys", &[asked_after.get()], None);
     Ok(())
 }
 
-/// More than one client can revoke in a round.
+/// Keys for a round: more than one client can revoke in it, where there are as many.
 fn most(scale: &Scale) -> usize {
-    asks::unasked(scale.stored_keys).count() / (2 * (scale.rounds + 1))
+    MOST.min(asks::unasked(scale.stored_keys).count() / (2 * (scale.rounds + 1)))
 }
 
 /// A revoke, and the question about its key, and the next.

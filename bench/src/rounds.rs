@@ -59,6 +59,7 @@ pub(crate) fn run(scale: &Scale, scenarios: &[Scenario], servers: &[Server], tab
     Rounds::run(scale, table, |rounds| {
         for scenario in scenarios {
             let asked = servers.get(scenario.server).ok_or("no such server")?;
+            wrk::check(&asked.address, &scenario.asks)?;
             let before = asked.spent()?;
             let counted = wrk::load(&asked.address, &scenario.asks, scale.http_seconds)?;
             let spent = asked.microseconds_since(&before)?;

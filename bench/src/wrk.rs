@@ -25,11 +25,15 @@ impl Counted {
     }
 }
 
-/// Sends requests in turn for some seconds, as fast as they are answered, after a sample of them was answered as is right.
-pub(crate) fn load(address: &str, asks: &Asks, seconds: f64) -> Done<Counted> {
+/// Sends a sample, of which every answer must be right.
+pub(crate) fn check(address: &str, asks: &Asks) -> Done<()> {
     let list = asks.list();
     let sample: Vec<_> = (0..SAMPLE.min(list.len())).filter_map(|n| list.get(n * 37 % list.len()).cloned()).collect();
-    generator::check(address, &sample)?;
+    generator::check(address, &sample)
+}
+
+/// Sends requests in turn for some seconds, as fast as they are answered. To be checked before.
+pub(crate) fn load(address: &str, asks: &Asks, seconds: f64) -> Done<Counted> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("load.lua");
     let mut wrk = Command::new("wrk");
     wrk.args(["-t1", "--timeout", "10s", &format!("-c{CONNECTIONS}"), &format!("-d{}s", seconds.ceil()), "-s"]);
