@@ -21,7 +21,8 @@ async function prepare(directory, count) {
   const values = columns.map((name) => `@${name}`);
   const insert = database.prepare(`INSERT INTO apikey (${columns.join(", ")}) VALUES (${values.join(", ")})`);
   const keys = Array.from({ length: count }, () => random(made.key.length));
-  const hashes = await Promise.all(keys.map(defaultKeyHasher));
+  const hashes = [];
+  for (const key of keys) hashes.push(await defaultKeyHasher(key));
   database.transaction(() => {
     database.prepare("DELETE FROM apikey").run();
     keys.forEach((key, n) => {
