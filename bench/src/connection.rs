@@ -21,8 +21,20 @@ pub(crate) struct Connection {
 pub(crate) struct Answered<'a> {
     pub(crate) ask: Rc<Ask>,
     pub(crate) due: Instant,
-    pub(crate) answer: Answer,
-    pub(crate) bytes: &'a [u8],
+    answer: Answer,
+    bytes: &'a [u8],
+}
+
+impl Answered<'_> {
+    /// A wrong answer is an error, which shows both.
+    pub(crate) fn check(&self) -> Done<()> {
+        if self.answer == self.ask.right {
+            return Ok(());
+        }
+        let (asked, answer) = (String::from_utf8_lossy(&self.ask.bytes), String::from_utf8_lossy(self.bytes));
+        let asked = asked.lines().next().unwrap_or_default();
+        Err(format!("{asked}: the right answer is {:?}, and this came: {answer:.600}", self.ask.right).into())
+    }
 }
 
 impl Connection {

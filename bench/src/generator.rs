@@ -99,12 +99,15 @@ pub(crate) fn open_and_ask(address: &str, ask: &Rc<Ask>) -> Done<Connection> {
     let mut connection = Connection::open(address)?;
     connection.send(Rc::clone(ask), Instant::now())?;
     let end = Instant::now() + PATIENCE;
-    while connection.receive()?.is_none() {
+    loop {
+        if let Some(answered) = connection.receive()? {
+            answered.check()?;
+            return Ok(connection);
+        }
         if Instant::now() > end {
             return Err("the server does not answer".into());
         }
     }
-    Ok(connection)
 }
 
 struct Running {
@@ -161,11 +164,7 @@ impl Running {
                 place += 1;
                 continue;
             };
-            if answered.answer != answered.ask.right {
-                let (asked, answer) =
-                    (String::from_utf8_lossy(&answered.ask.bytes), String::from_utf8_lossy(answered.bytes));
-                return Err(format!("the right answer is {:?}:\n{asked}\n{answer}", answered.ask.right).into());
-            }
+            answered.check()?;
             if !answered.ask.aside {
                 let spent = answered.due.elapsed().as_nanos();
                 self.latency.record(u64::try_from(spent).unwrap_or(u64::MAX));

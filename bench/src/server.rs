@@ -16,7 +16,8 @@ use crate::{Done, cores};
 const WATCH: &str = r#"trap : INT TERM HUP
 setsid "$@" </dev/null &
 read -r word
-kill -s TERM -- "-$!" 2>/dev/null
+exec 2>/dev/null
+kill -s TERM -- "-$!"
 wait $!"#;
 
 /// The longest that a server may take until it answers: the keys of a peer are read by then.
