@@ -108,16 +108,16 @@ pub(crate) fn forward_auth(authorization: &str) -> Ask {
 
 pub(crate) fn forwarded(authorization: &str, method: &str, uri: &str) -> Ask {
     let told = format!("X-Forwarded-Method: {method}\r\nX-Forwarded-Uri: {uri}\r\n");
-    Ask::new(format!("GET /auth/crm HTTP/1.1\r\nHost: localhost\r\n{told}Authorization: {authorization}\r\n\r\n"))
+    Ask::new(format!("GET /auth/crm HTTP/1.1\r\nHost: 127.0.0.1\r\n{told}Authorization: {authorization}\r\n\r\n"))
 }
 
 pub(crate) fn get(path: &str, authorization: &str) -> Ask {
-    Ask::new(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {authorization}\r\n\r\n"))
+    Ask::new(format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {authorization}\r\n\r\n"))
 }
 
 pub(crate) fn post(path: &str, stored: &Stored, body: &str) -> Ask {
     Ask::new(format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         stored.operator,
         body.len()

@@ -32,7 +32,7 @@ impl Answered<'_> {
             return Ok(());
         }
         let (asked, answer) = (String::from_utf8_lossy(&self.ask.bytes), String::from_utf8_lossy(self.bytes));
-        let asked = asked.lines().next().unwrap_or_default();
+        let (asked, answer) = (asked.lines().next().unwrap_or_default(), answer.replace("\r\n", " | "));
         Err(format!("{asked}: the right answer is {:?}, and this came: {answer:.600}", self.ask.right).into())
     }
 }

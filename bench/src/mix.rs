@@ -20,7 +20,7 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, _: &Stored, table: &mut T
     let good = Rc::new(asks::all_forwarded(scale)?);
     let scenarios = [
         Scenario::new("forward auth, all may pass", None, 0, &good),
-        Scenario::new("forward auth, 90 % pass, 5 % denied, 5 % nobody", Some("forward auth, all may pass"), 0, &mixed),
+        Scenario::new("forward auth, 90 % may pass", Some("forward auth, all may pass"), 0, &mixed),
     ];
     rounds::run(scale, &scenarios, &[server], table)
 }

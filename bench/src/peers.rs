@@ -12,7 +12,7 @@ use crate::server::Server;
 use crate::store::Stored;
 use crate::table::Table;
 use crate::targets::{AXUM_POSTGRES, BETTER_AUTH, PORTCULLIS};
-use crate::{Done, Scale, cores};
+use crate::{Done, Scale, cores, wrk};
 
 /// The most keys that a peer has: to make more takes some of them longer than all measurements.
 const MOST_KEYS: usize = 1_000_000;
@@ -62,31 +62,34 @@ fn prepare(script: &PathBuf, data: &Path, count: usize) -> Done<()> {
 }
 
 pub(crate) fn measure(scale: &Scale, directory: &Path, _: &Stored, table: &mut Table) -> Done<()> {
+    // It outlives the servers, which are in it until they end.
+    let mut data = Vec::new();
     let mut servers = vec![Server::start(&["server", &directory.display().to_string()])?];
     let mut scenarios = vec![Scenario::new(PORTCULLIS, None, 0, &Rc::new(asks::all_forwarded(scale)?))];
-    let mut add = |name: &str, server: Server, authorizations: &[String]| -> Done<()> {
-        let asks = Asks::new(authorizations.iter().map(|authorization| asks::get("/check", authorization)))?;
-        scenarios.push(Scenario::new(name, Some(PORTCULLIS), servers.len(), &Rc::new(asks)));
-        servers.push(server);
-        Ok(())
-    };
     let count = scale.stored_keys.min(MOST_KEYS);
-    match Server::start(&["axum-postgres", &count.to_string()]) {
-        Ok(server) => {
-            let authorizations: Vec<String> = asks::tokens(count).iter().map(|token| asks::bearer(token)).collect();
-            add(AXUM_POSTGRES, server, &authorizations)?;
-        }
-        Err(why) => table.miss(AXUM_POSTGRES, &why.to_string()),
-    }
-    let mut data = Vec::new();
-    for (name, script, mode) in SCRIPTS {
-        match Peer::start(script, mode, count) {
-            Ok(peer) => {
-                add(name, peer.server, &peer.authorizations)?;
+    let ours = [(AXUM_POSTGRES, own_peer(count))].into_iter();
+    let scripts = SCRIPTS.iter().map(|&(name, script, mode)| (name, Peer::start(script, mode, count)));
+    for (name, peer) in ours.chain(scripts) {
+        let asked = peer.and_then(|peer| {
+            let asks = Asks::new(peer.authorizations.iter().map(|header| asks::get("/check", header)))?;
+            wrk::check(&peer.server.address, &asks)?;
+            Ok((peer, Rc::new(asks)))
+        });
+        match asked {
+            Ok((peer, asks)) => {
+                scenarios.push(Scenario::new(name, Some(PORTCULLIS), servers.len(), &asks));
+                servers.push(peer.server);
                 data.push(peer.data);
             }
             Err(why) => table.miss(name, &why.to_string()),
         }
     }
     rounds::run(scale, &scenarios, &servers, table)
+}
+
+/// The one that is written here.
+fn own_peer(count: usize) -> Done<Peer> {
+    let server = Server::start(&["axum-postgres", &count.to_string()])?;
+    let authorizations = asks::tokens(count).iter().map(|token| asks::bearer(token)).collect();
+    Ok(Peer { server, authorizations, data: TempDir::with_prefix("portcullis-bench-")? })
 }

@@ -12,6 +12,8 @@ use crate::table::Table;
 use crate::{Done, Scale};
 
 pub(crate) fn measure(scale: &Scale, directory: &Path, stored: &Stored, table: &mut Table) -> Done<()> {
+    // It outlives the servers, which are in it until they end.
+    let mut data = Vec::new();
     let mut servers = vec![
         Server::start(&["server", &directory.display().to_string()])?,
         Server::start(&["bare-hyper"])?,
@@ -21,7 +23,6 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, stored: &Stored, table: &
     let forwarded = Rc::new(asks::all_forwarded(scale)?);
     let mut scenarios = Vec::new();
     // What others stand beside comes first.
-    let mut peers = Vec::new();
     for (name, script) in [("nginx 204", "nginx-204"), ("nginx map + limit_req", "nginx-map")] {
         match Peer::start(script, None, scale.stored_keys) {
             Ok(peer) => {
@@ -29,7 +30,7 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, stored: &Stored, table: &
                 let asks = Asks::new(peer.authorizations.iter().map(|header| asks::forward_auth(header)))?;
                 scenarios.push(Scenario::new(name, None, servers.len(), &Rc::new(asks)));
                 servers.push(peer.server);
-                peers.push(peer.data);
+                data.push(peer.data);
             }
             Err(why) => table.miss(name, &why.to_string()),
         }

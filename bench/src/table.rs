@@ -102,8 +102,14 @@ impl Table {
 
 fn print(line: &Line) {
     let Line { name, unit, figure: Figure { median, least, most }, ratio, .. } = line;
-    let ratio = ratio.as_ref().map(|ratio| format!("{:.2} x {}", ratio.figure.median, ratio.of)).unwrap_or_default();
-    println!("{name:<44} {median:>12.1} {unit:<10} ({least:.1} to {most:.1})  {ratio}");
+    let ratio = ratio
+        .as_ref()
+        .map(|ratio| {
+            let digits = if ratio.figure.median < 0.1 { 3 } else { 2 };
+            format!("{:.digits$} x {}", ratio.figure.median, ratio.of)
+        })
+        .unwrap_or_default();
+    println!("{name:<58} {median:>12.1} {unit:<10} ({least:.1} to {most:.1})  {ratio}");
 }
 
 fn figure(rounds: &[f64]) -> Figure {
