@@ -12,6 +12,7 @@ mod cores;
 mod flood;
 mod gateways;
 mod generator;
+mod growth;
 mod histogram;
 mod in_process;
 mod keys;
@@ -59,7 +60,7 @@ struct Scale {
 }
 
 const FULL: Scale = Scale {
-    sizes: [1_000, 100_000, 1_000_000],
+    sizes: [1_000, 1_000_000, 10_000_000],
     stored_keys: 1_000_000,
     rounds: 5,
     decisions: 1_000_000,
@@ -162,6 +163,7 @@ fn measure_part(part: Part, scale: &Scale, shared: &Shared, table: &mut Table) -
         Part::Process => in_process::measure(scale, table),
         Part::Memory => memory::measure(scale, table)?,
         Part::Load => memory::measure_load(shared.get(scale)?.0, scale.stored_keys, table)?,
+        Part::Growth => growth::measure(scale, table)?,
         Part::Speed => of_store(speed::measure, scale, shared, table)?,
         Part::Latency => of_store(latency::measure, scale, shared, table)?,
         Part::Mix => of_store(mix::measure, scale, shared, table)?,

@@ -22,6 +22,7 @@ parts! {
     Process "process",
     Memory "memory",
     Load "load",
+    Growth "growth",
     Speed "speed",
     Latency "latency",
     Mix "mix",
