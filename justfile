@@ -72,6 +72,6 @@ openapi:
 run *arguments:
     cargo run --locked -p portcullis -- quickstart {{ arguments }}
 
-# Measure, with optimisation
+# Measure, everything or these parts: `just bench speed latency --quick` (bench/README.md)
 bench *arguments:
-    cargo run --locked --release -p portcullis-bench -- {{ arguments }}
+    bench/run {{ arguments }}

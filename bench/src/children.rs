@@ -1,26 +1,41 @@
 //! What this program does as a process of its own, and how it is started as one.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use axum::Json;
-use axum::Router;
-use axum::http::StatusCode;
-use axum::routing::{get, post};
 use portcullis_server::App;
 use portcullis_server::clock::Clock;
 use portcullis_server::config::Config;
 
-use crate::{Done, keys};
+use crate::server::resident;
+use crate::{Done, axum_postgres, bare, keys};
 
-/// A server in a process of its own, on core 0.
-pub(crate) struct Server {
-    process: Child,
-    pub(crate) address: String,
-}
+/// What the server of most parts has beside its defaults. Nobody is refused: what is measured is the work of a request that passes. Every
+/// single one is remembered, as by default.
+const SETTINGS: &str = "rate_limit_per_minute = 4_000\nrate_limit_per_second = 400\nlog_level = \"warn\"\n";
+
+/// A gate, and that the load may ask at it. No key has what the last rule needs.
+pub(crate) const GATE: &str = r#"
+trusted_proxies = ["127.0.0.1"]
+
+[[gate.crm.rule]]
+methods = ["GET"]
+path = "/health"
+needs = "nothing"
+
+[[gate.crm.rule]]
+methods = ["GET", "HEAD"]
+path = "/api/contacts/**"
+permission = "contacts:read"
+
+[[gate.crm.rule]]
+methods = ["DELETE"]
+path = "/api/users/**"
+needs = "user_management"
+"#;
 
 /// Does what the parent asked for.
 pub(crate) fn be(words: &[&str]) -> Done<()> {
@@ -40,59 +55,22 @@ pub(crate) fn be(words: &[&str]) -> Done<()> {
         ["counted", work, directory, operator, times] => {
             crate::instructions::work(work, Path::new(directory), operator, times.parse()?)
         }
-        // A store and requests to it, to look at a server by hand: with a profiler, say.
-        ["fill", directory, count] => crate::instructions::fill(Path::new(directory), count.parse()?),
-        ["bare"] => runtime()?.block_on(bare()),
-        ["generate", address, seconds, requests] => crate::generator::run(address, seconds.parse()?, requests),
+        ["bare-axum"] => runtime()?.block_on(bare::on_axum()),
+        ["bare-hyper"] => runtime()?.block_on(bare::on_hyper()),
+        ["axum-postgres", count] => axum_postgres::be(&runtime()?, count.parse()?),
         other => Err(format!("no such child: {other:?}").into()),
     }
 }
 
-/// Starts a child on a core of its own and reads the numbers of its one line.
+/// Starts a child on the core of the load and reads the numbers of its one line.
 pub(crate) fn numbers(words: &[&str]) -> Done<Vec<f64>> {
-    let output = command("1", words)?.stderr(Stdio::inherit()).output()?;
+    let mut command = Command::new(std::env::current_exe()?);
+    let output = command.arg("child").args(words).stderr(Stdio::inherit()).output()?;
     let line = String::from_utf8(output.stdout)?;
     Ok(line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?)
 }
 
-impl Server {
-    pub(crate) fn start(words: &[&str]) -> Done<Self> {
-        let mut process = command("0", words)?.stdout(Stdio::piped()).spawn()?;
-        let mut address = String::new();
-        if let Some(out) = process.stdout.as_mut() {
-            BufReader::new(out).read_line(&mut address)?;
-        }
-        Ok(Self { process, address: address.trim().to_owned() })
-    }
-
-    /// Resident memory of the process, in bytes; what it has of its files among it.
-    pub(crate) fn resident(&self) -> Done<f64> {
-        resident(&format!("/proc/{}/statm", self.process.id()))
-    }
-
-    /// User and system time that the process has spent, in clock ticks of 10 ms.
-    pub(crate) fn ticks(&self) -> Done<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        let after_name = stat.rsplit_once(") ").ok_or("no process name in /proc")?.1;
-        let mut fields = after_name.split(' ').skip(11);
-        let mut ticks = || fields.next().unwrap_or_default().parse::<f64>();
-        Ok(ticks()? + ticks()?)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn command(core: &str, words: &[&str]) -> Done<Command> {
-    let mut command = Command::new("taskset");
-    command.args(["-c", core]).arg(std::env::current_exe()?).arg("child").args(words);
-    Ok(command)
-}
-
+/// As many workers as a server has cores here.
 fn runtime() -> Done<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
 }
@@ -109,16 +87,8 @@ fn memory(count: usize) -> Done<()> {
 /// The file that tells of this process's memory.
 const SELF: &str = "/proc/self/statm";
 
-/// Resident memory of a process, in bytes.
-fn resident(statm: &str) -> Done<f64> {
-    const PAGE: f64 = 4_096.0;
-    let statm = std::fs::read_to_string(statm)?;
-    Ok(statm.split(' ').nth(1).unwrap_or_default().parse::<f64>()? * PAGE)
-}
-
 pub(crate) fn config(directory: &Path) -> Done<Config> {
-    // Nobody is refused: what is measured is the work of a request that passes. Every single one is remembered, as by default.
-    with_settings(directory, "rate_limit_per_minute = 4_000\nrate_limit_per_second = 400")
+    with_settings(directory, &format!("{SETTINGS}{GATE}"))
 }
 
 fn of_file(file: &str) -> Done<Config> {
@@ -151,19 +121,8 @@ async fn serve(config: Config) -> Done<()> {
     Ok(bound.run(told).await?)
 }
 
-/// What any answer costs: axum with nothing behind it.
-async fn bare() -> Done<()> {
-    let router = Router::new()
-        .route("/204", get(async || StatusCode::NO_CONTENT))
-        .route("/health", get(async || StatusCode::NO_CONTENT))
-        .route("/api/contacts", get(async || StatusCode::NO_CONTENT))
-        .route("/echo", post(async |Json(body): Json<serde_json::Value>| Json(body)));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    say(&listener.local_addr()?.to_string())?;
-    Ok(axum::serve(listener, router).await?)
-}
-
-fn say(line: &str) -> Done<()> {
+/// Tells the parent where this server answers.
+pub(crate) fn say(line: &str) -> Done<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)

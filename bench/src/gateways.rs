@@ -7,25 +7,16 @@ use std::path::Path;
 
 use portcullis_engines::{Gateway, Kind, Others, free_port};
 
-use crate::children::{self, Server};
-use crate::generator::BETWEEN;
-use crate::http;
+use crate::asks::{self, Asks, bearer};
+use crate::children::GATE;
+use crate::rounds::Rounds;
+use crate::server::Server;
+use crate::store::Stored;
 use crate::table::Table;
-use crate::{Done, Scale};
+use crate::{Done, Scale, cores, wrk};
 
-const GATE: &str = r#"
-trusted_proxies = ["127.0.0.1"]
-
-[[gate.crm.rule]]
-methods = ["GET"]
-path = "/health"
-needs = "nothing"
-
-[[gate.crm.rule]]
-methods = ["GET", "HEAD"]
-path = "/api/contacts/**"
-permission = "contacts:read"
-"#;
+/// The kernel counts the time of a core in hundredths of a second.
+const TICKS_A_SECOND: f64 = 100.0;
 
 /// A port, and what a request for it is called.
 struct Way {
@@ -35,9 +26,8 @@ struct Way {
     beside: Option<&'static str>,
 }
 
-pub(crate) fn measure(scale: &Scale, directory: &Path, table: &mut Table) -> Done<()> {
-    stay_on_the_first_core()?;
-    let api = Server::start(&["bare"])?;
+pub(crate) fn measure(scale: &Scale, directory: &Path, _: &Stored, table: &mut Table) -> Done<()> {
+    let api = Server::start(&["bare-axum"])?;
     let (proxy, grpc) = (free_port(), free_port());
     let file = directory.join("gateways.toml");
     let limits = "rate_limit_per_minute = 4_000\nrate_limit_per_second = 400\nlog_level = \"warn\"\n";
@@ -49,9 +39,9 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, table: &mut Table) -> Don
     std::fs::write(&file, text)?;
     let portcullis = Server::start(&["node", &file.display().to_string()])?;
     let others = Others { api: port(&api.address)?, portcullis: port(&portcullis.address)?, grpc };
-    let nginx = Gateway::start(Kind::Nginx, others, &[]);
-    let by_http = Gateway::start(Kind::EnvoyHttp, others, &[]);
-    let by_grpc = Gateway::start(Kind::EnvoyGrpc, others, &[]);
+    let [nginx, by_http, by_grpc] = cores::on(cores::SERVERS, || {
+        [Kind::Nginx, Kind::EnvoyHttp, Kind::EnvoyGrpc].map(|kind| Gateway::start(kind, others, &[]))
+    })?;
     let (open, guarded) = ("/health", "/api/contacts");
     let way = |name, port, path, beside| Way { name, port, path, beside };
     let ways = [
@@ -63,47 +53,28 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, table: &mut Table) -> Don
         way("proxy mode, open path", proxy, open, None),
         way("proxy mode, guarded path", proxy, guarded, Some("proxy mode, open path")),
     ];
-    let tokens = http::tokens(scale.stored_keys);
-    let requests = |path: &str| directory.join(format!("gateway {}", path.replace('/', " "))).display().to_string();
-    for path in [open, guarded] {
-        let all: Vec<String> = tokens.iter().map(|token| http::get(path, token)).collect();
-        std::fs::write(requests(path), all.join(BETWEEN))?;
-    }
-    let mut measured = vec![(Vec::new(), Vec::new()); ways.len()];
-    // The first round warms up and is not counted.
-    for round in 0..=scale.rounds {
-        for (way, (costs, rates)) in ways.iter().zip(&mut measured) {
-            let before = core_ticks()?;
+    let tokens = asks::tokens(scale.stored_keys);
+    let all = |path| Asks::new(tokens.iter().map(|token| asks::get(path, &bearer(token))));
+    let (to_open, to_guarded) = (all(open)?, all(guarded)?);
+    Rounds::run(scale, table, |rounds| {
+        for way in &ways {
+            let asks = if way.path == open { &to_open } else { &to_guarded };
             let address = format!("127.0.0.1:{}", way.port);
-            let words = ["generate", &address, &scale.http_seconds.to_string(), &requests(way.path)];
-            let numbers = children::numbers(&words)?;
-            let spent = core_ticks()? - before;
-            let [answered, seconds] = numbers.as_slice() else { return Err("the load ended early".into()) };
-            if round > 0 {
-                costs.push(spent / http::TICKS_A_SECOND * 1_000_000.0 / answered);
-                rates.push(answered / seconds);
-            }
+            wrk::check(&address, asks)?;
+            let before = core_ticks()?;
+            let counted = wrk::load(&address, asks, scale.http_seconds)?;
+            let spent = (core_ticks()? - before) / TICKS_A_SECOND * 1_000_000.0;
+            rounds.note(way.name, "us CPU", spent / counted.answers, way.beside);
+            let beside = way.beside.map(|beside| format!("{beside}, requests"));
+            let name = format!("{}, requests", way.name);
+            rounds.note(&name, "a second", counted.a_second(), beside.as_deref());
         }
-    }
-    for (way, (costs, _)) in ways.iter().zip(&measured) {
-        table.add(way.name, "us CPU", costs, way.beside);
-    }
-    for (way, (_, rates)) in ways.iter().zip(&measured) {
-        let beside = way.beside.map(|beside| format!("{beside}, requests"));
-        table.add(&format!("{}, requests", way.name), "a second", rates, beside.as_deref());
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 fn port(address: &str) -> Done<u16> {
     Ok(address.rsplit(':').next().unwrap_or_default().parse()?)
-}
-
-/// What is started from now on starts there too; the load goes to the second core by itself.
-fn stay_on_the_first_core() -> Done<()> {
-    let own = std::process::id().to_string();
-    let done = std::process::Command::new("taskset").args(["-a", "-p", "-c", "0", &own]).output()?;
-    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned().into()) }
 }
 
 /// The time that the first core has worked, in clock ticks: for users, for the system, for interrupts.

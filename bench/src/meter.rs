@@ -5,13 +5,14 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::children::Server;
-use crate::http::{self, Scenario};
+use crate::rounds::{self, Scenario};
+use crate::server::Server;
 use crate::store::Stored;
 use crate::table::Table;
-use crate::{Done, Scale, keys};
+use crate::{Done, Scale, asks, keys};
 
 /// The keys that are used as often as their limits allow.
 const IN_USE: usize = 100_000;
@@ -26,7 +27,7 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, stored: &Stored, table: &
 fn measure_cost(scale: &Scale, directory: &Path, stored: &Stored, table: &mut Table) -> Done<()> {
     // Each server has the same keys, and a store of its own.
     let copies = [copy(directory)?, copy(directory)?, copy(directory)?];
-    let requests = http::verify_requests(directory, stored, scale.stored_keys)?;
+    let asks = Rc::new(asks::all_verified(scale, stored)?);
     let mut servers = Vec::new();
     let mut scenarios = Vec::new();
     let mut beside = None;
@@ -37,15 +38,9 @@ fn measure_cost(scale: &Scale, directory: &Path, stored: &Stored, table: &mut Ta
     ];
     for ((place, (name, limiting, counting)), copy) in kinds.into_iter().enumerate().zip(&copies) {
         servers.push(Server::start(&["server", &copy.path().display().to_string(), limiting, counting])?);
-        let requests = requests.clone();
-        scenarios.push(Scenario {
-            name: name.to_owned(),
-            beside: beside.replace(name.to_owned()),
-            server: place,
-            requests,
-        });
+        scenarios.push(Scenario::new(name, beside.replace(name), place, &asks));
     }
-    http::run(scale, &scenarios, &servers, table)
+    rounds::run(scale, &scenarios, &servers, table)
 }
 
 fn copy(directory: &Path) -> Done<tempfile::TempDir> {

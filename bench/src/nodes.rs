@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use portcullis_engines::{Postgres, Redis};
@@ -9,11 +10,11 @@ use portcullis_server::config::{Config, SecretUrl};
 use portcullis_server::transfer;
 use serde_json::{Value, json};
 
-use crate::children::{self, Server};
-use crate::http::{self, Scenario};
+use crate::rounds::{self, Scenario};
+use crate::server::Server;
 use crate::store::Stored;
 use crate::table::Table;
-use crate::{Done, Scale, keys};
+use crate::{Done, Scale, asks, children, cores, keys};
 
 /// How many nodes there are when a revoke is measured.
 const NODES: [usize; 3] = [1, 3, 8];
@@ -24,7 +25,7 @@ const DATABASE: &str = "bench";
 
 pub(crate) fn measure(scale: &Scale, directory: &Path, stored: &Stored, table: &mut Table) -> Done<()> {
     // Every commit is on the disk, as a server for real use has it.
-    let postgres = Postgres::start(&["fsync=on", "full_page_writes=on"]);
+    let postgres = cores::on(cores::BOTH, || Postgres::start(&["fsync=on", "full_page_writes=on"]))?;
     postgres.sql("postgres", &format!("CREATE DATABASE {DATABASE}"));
     let url = postgres.url(DATABASE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -46,7 +47,7 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, stored: &Stored, table: &
             runtime.block_on(follow(&postgres, &servers, stored, table))?;
         }
     }
-    measure_redis(scale, directory, stored, &node, table)
+    measure_redis(scale, stored, &node, table)
 }
 
 async fn copy(scale: &Scale, directory: &Path, url: &str, table: &mut Table) -> Done<()> {
@@ -164,25 +165,15 @@ async fn follow(postgres: &Postgres, servers: &[Server], stored: &Stored, table:
 /// What it costs that limits are one limit on all nodes.
 fn measure_redis(
     scale: &Scale,
-    directory: &Path,
     stored: &Stored,
     node: &dyn Fn(&str, &str) -> Done<String>,
     table: &mut Table,
 ) -> Done<()> {
-    let redis = Redis::start(&[]);
+    let redis = cores::on(cores::BOTH, || Redis::start(&[]))?;
     let own = Server::start(&["node", &node("alone", "")?])?;
     let shared = Server::start(&["node", &node("shared", &format!("redis_url = \"{}\"\n", redis.url()))?])?;
-    let requests = http::verify_requests(directory, stored, scale.stored_keys)?;
-    let names = ["verify on a node of several", "verify, limits shared through Redis"];
-    let scenarios: Vec<Scenario> = names
-        .into_iter()
-        .enumerate()
-        .map(|(server, name)| Scenario {
-            name: name.to_owned(),
-            beside: (server == 1).then(|| names.first().map(|name| (*name).to_owned())).flatten(),
-            server,
-            requests: requests.clone(),
-        })
-        .collect();
-    http::run(scale, &scenarios, &[own, shared], table)
+    let asks = Rc::new(asks::all_verified(scale, stored)?);
+    let [alone, through_redis] = ["verify on a node of several", "verify, limits shared through Redis"];
+    let scenarios = [Scenario::new(alone, None, 0, &asks), Scenario::new(through_redis, Some(alone), 1, &asks)];
+    rounds::run(scale, &scenarios, &[own, shared], table)
 }

@@ -270,7 +270,13 @@ pub(crate) async fn passed<T>(
     ask: &Ask,
     of: impl FnOnce(&Decision<'_>) -> Option<T>,
 ) -> Result<T, Error> {
-    let question = Question { ask: *ask, surface: Surface::Own, charge: Charge::Cost(1), at: app.clock.now(), from_primary: false };
+    let question = Question {
+        ask: *ask,
+        surface: Surface::Own,
+        charge: Charge::Cost(1),
+        at: app.clock.now(),
+        from_primary: false,
+    };
     verify::check(app, &question, |decided| {
         Announced::put(parts, |values| put_limits(app, decided, values));
         match decided.decision.denial {

@@ -87,7 +87,8 @@ pub(crate) async fn metadata(State(app): State<Arc<App>>) -> Json<Metadata> {
 
 async fn decision(app: &App, question: &Evaluation) -> Result<Decision<'static>, Error> {
     let ask = ask(app, question)?;
-    let question = Question { ask, surface: Surface::AuthZen, charge: Charge::Cost(1), at: app.clock.now(), from_primary: false };
+    let question =
+        Question { ask, surface: Surface::AuthZen, charge: Charge::Cost(1), at: app.clock.now(), from_primary: false };
     verify::check(app, &question, answer).await.map_err(unavailable)
 }
 

@@ -144,7 +144,8 @@ async fn check(app: &App, question: CheckRequest) -> Result<CheckResponse, tonic
     let source = context.source.and_then(|peer| peer.address).and_then(|address| address.socket_address);
     let address = source.and_then(|socket| socket.address.parse().ok()).map(|address: IpAddr| address.to_canonical());
     let (method, target) = (http.method.as_str(), http.path.as_bytes());
-    let arrival = Arrival { gate, method, target, headers: &headers, address, surface: Surface::Envoy, at: app.clock.now() };
+    let arrival =
+        Arrival { gate, method, target, headers: &headers, address, surface: Surface::Envoy, at: app.clock.now() };
     Ok(match decide(app, &arrival, |decided| Passed::of(app, decided)).await {
         Ok(passed) => allowed(&passed, gate.token_parameter.as_ref()),
         Err(refused) => denied(app, &refused),

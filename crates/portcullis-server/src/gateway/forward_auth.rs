@@ -126,7 +126,11 @@ async fn decided(
 }
 
 /// The method and the target that headers tell. Those of another dialect can only be the client's own.
-fn told<'a>(headers: &'a HeaderMap, own: &[HeaderName; 2], others: &[HeaderName; 2]) -> Result<(&'a str, &'a [u8]), Error> {
+fn told<'a>(
+    headers: &'a HeaderMap,
+    own: &[HeaderName; 2],
+    others: &[HeaderName; 2],
+) -> Result<(&'a str, &'a [u8]), Error> {
     // All in one walk: to look for each of them would cost more than to pass by the others.
     let mut found = [None; 2];
     for (name, value) in headers {

@@ -67,7 +67,13 @@ pub(crate) async fn metadata(State(app): State<Arc<App>>) -> Json<Metadata> {
 async fn introspected(app: &Arc<App>, request: Request) -> Result<Response, Error> {
     let (_, Form { token, address }) = asked::<KeysVerify>(app, request).await?;
     let ask = Ask { address, ..Ask::about(verify::present(app, token.expose())) };
-    let question = Question { ask, surface: Surface::Introspection, charge: Charge::Cost(1), at: app.clock.now(), from_primary: false };
+    let question = Question {
+        ask,
+        surface: Surface::Introspection,
+        charge: Charge::Cost(1),
+        at: app.clock.now(),
+        from_primary: false,
+    };
     let answer = verify::check(app, &question, |decided| active(app, decided)).await.map_err(unavailable)?;
     Ok(answer.map_or_else(|| Json(Inactive::default()).into_response(), |active| Json(active).into_response()))
 }

@@ -93,7 +93,8 @@ pub(crate) async fn decide<T>(
     let token = token(app, arrival)?;
     let named = ruled.business_header().map(|name| named_business(arrival.headers, name)).transpose()?;
     let ask = ruled.ask(token, arrival.address, named);
-    let question = Question { ask, surface: arrival.surface, charge: Charge::Cost(1), at: arrival.at, from_primary: false };
+    let question =
+        Question { ask, surface: arrival.surface, charge: Charge::Cost(1), at: arrival.at, from_primary: false };
     let decided = verify::check(app, &question, |decided| match decided.decision.denial {
         None => Ok(passed(Some(decided))),
         Some(denial) => {

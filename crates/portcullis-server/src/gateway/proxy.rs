@@ -125,7 +125,8 @@ impl Proxy {
             surface: Surface::Proxy,
             at: self.app.clock.now(),
         };
-        let Passed { identity, limits, ask } = decide(&self.app, &arrival, |decided| Passed::of(&self.app, decided)).await?;
+        let Passed { identity, limits, ask } =
+            decide(&self.app, &arrival, |decided| Passed::of(&self.app, decided)).await?;
         let upgrade = upgrade(parts, &body);
         let told = Told {
             identity,

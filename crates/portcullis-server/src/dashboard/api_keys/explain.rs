@@ -119,7 +119,8 @@ async fn decide(app: &App, id: ApiKeyId, query: &Fields, address: Option<IpAddr>
         // A key that ended so long ago that the memory has let go of it is like one that never was.
         ..Ask::about(digest.map_or(Presented::Malformed, Presented::WellFormed))
     };
-    let question = Question { ask, surface: Surface::Own, charge: Charge::Nothing, at: app.clock.now(), from_primary: false };
+    let question =
+        Question { ask, surface: Surface::Own, charge: Charge::Nothing, at: app.clock.now(), from_primary: false };
     let answered = verify::check(app, &question, |decided| {
         let denial = decided.decision.denial;
         let rule = |rule: portcullis_api::verify::Explained| Rule {
