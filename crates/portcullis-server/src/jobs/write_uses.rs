@@ -1,6 +1,5 @@
 //! Writes what was counted to the database, each second; gives back the memory of what nobody uses; and keeps room in the spool.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use crate::app::App;
 use crate::spool::SHARDS;
 use crate::store::uses::{HourOfUse, LastUse};
 use crate::store::{StoreError, again};
-use crate::verify::uses::{Counted, Counts, hour_of};
+use crate::verify::uses::{Counted, Counts, Row, hour_of, row};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// How many blocks one transaction writes: so many, or a part of all that wait, so that none waits much longer than that many
@@ -20,17 +19,20 @@ const EVERY: Duration = Duration::from_secs(1);
 /// is used all the time once in a while costs little.
 const AT_LEAST: usize = 128;
 const SECONDS: usize = 60;
+/// How many blocks one transaction writes where everything is to be written now.
+const AT_ONCE: usize = 2_000;
 
 pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
     // What another process left behind first: only the database can tell how much of it is new.
     if let Err(error) = all(&app).await {
         tracing::warn!(%error, "cannot write what was counted before this start; it stays in the spool");
     }
-    let mut turn = 0;
+    let (mut turn, mut after) = (0, None);
     while next_turn(EVERY, &mut ended).await {
         turn = (turn + 1) % SHARDS;
         let (_, waiting) = app.uses.len();
-        if let Err(error) = once(&app, turn..turn + SHARDS, AT_LEAST.max(waiting / SECONDS)).await {
+        let done = once(&app, AT_LEAST.max(waiting / SECONDS), &mut after).await;
+        if let Err(error) = done {
             app.metrics.uses_not_written.inc();
             tracing::warn!(%error, "cannot write what was counted; it stays in the spool, and is written when this is over");
         }
@@ -40,19 +42,20 @@ pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
 
 /// Writes everything that there is to write now.
 pub(crate) async fn all(app: &App) -> Result<(), StoreError> {
-    for shard in 0..SHARDS {
-        once(app, shard..shard + 1, usize::MAX).await?;
+    let (_, waiting) = app.uses.len();
+    let mut after = None;
+    for _ in 0..waiting.div_ceil(AT_ONCE) {
+        once(app, AT_ONCE, &mut after).await?;
     }
     Ok(())
 }
 
-/// One transaction, of what waits in these shards; each turn begins with another one, so that none is always last.
-async fn once(app: &App, shards: Range<usize>, most: usize) -> Result<(), StoreError> {
+/// One transaction, of what waits behind the row where the last one ended.
+async fn once(app: &App, most: usize, after: &mut Option<Row>) -> Result<(), StoreError> {
     let books = app.uses.books.write().await;
-    let taken = app.uses.take_dirty(most, shards);
-    if taken.is_empty() {
-        return Ok(());
-    }
+    let taken = app.uses.take_dirty(most, *after);
+    let Some(last) = taken.last() else { return Ok(()) };
+    *after = Some(row(last.subject));
     // Whoever asks what was used waits for this.
     let done = again!({ app.store.in_time(write(app, &taken)).await });
     match &done {

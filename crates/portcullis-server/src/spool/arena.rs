@@ -29,7 +29,7 @@ const MAGIC: u32 = 0x5043_5301;
 const BOOT: usize = 64;
 
 /// A block: where it begins, in units of 64 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Block(u32);
 
 /// See the module's own words.

@@ -10,7 +10,6 @@ mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -130,20 +129,39 @@ impl Uses {
         }
     }
 
-    /// Up to so many blocks of some shards that the database has not heard of, those first that have waited longest. Each must come
+    /// Up to so many blocks that the database has not heard of, in the order of their rows, beginning behind `after` and going on at the
+    /// start: rows that stand beside each other share the pages of a table, which are then written once for all of them. Each must come
     /// back, to [`Uses::written`] or [`Uses::not_written`].
-    pub(crate) fn take_dirty(&self, most: usize, shards: Range<usize>) -> Vec<Counted> {
-        let mut taken = Vec::new();
-        for number in shards {
-            let mut shard = self.shards.lock(number);
-            let count = shard.dirty.len().min(most - taken.len());
-            for block in shard.dirty.drain(..count) {
-                let slot = self.slot(block);
-                slot.lower(Flag::Dirty);
-                slot.raise(Flag::OnItsWay);
-                taken.extend(self.counted(block));
-            }
+    pub(crate) fn take_dirty(&self, most: usize, after: Option<Row>) -> Vec<Counted> {
+        let mut waiting: Vec<(bool, Row, Block)> = Vec::new();
+        for shard in self.shards.each() {
+            waiting.extend(shard.dirty.iter().filter_map(|&block| {
+                let row = row(dedication(self.arena.words(block))?.1);
+                Some((after.is_some_and(|after| row <= after), row, block))
+            }));
         }
+        if most < waiting.len() {
+            waiting.select_nth_unstable(most);
+            waiting.truncate(most);
+        }
+        let mut chosen: Vec<Block> = waiting.iter().map(|&(.., block)| block).collect();
+        chosen.sort_unstable();
+        let mut taken = Vec::with_capacity(chosen.len());
+        for mut shard in self.shards.each() {
+            shard.dirty.retain(|block| {
+                let is_chosen = chosen.binary_search(block).is_ok();
+                if is_chosen {
+                    let slot = self.slot(*block);
+                    slot.lower(Flag::Dirty);
+                    slot.raise(Flag::OnItsWay);
+                    taken.extend(self.counted(*block));
+                }
+                !is_chosen
+            });
+        }
+        taken.sort_unstable_by_key(|counted| {
+            (after.is_some_and(|after| row(counted.subject) <= after), row(counted.subject))
+        });
         taken
     }
 
@@ -239,6 +257,13 @@ impl Uses {
     fn slot(&self, block: Block) -> Slot<'_> {
         Slot { words: self.arena.words(block) }
     }
+}
+
+/// Where a subject's rows stand among those of others: tables are in the order of the ids' texts, and so of their bytes.
+pub(crate) type Row = (u32, [u8; 16]);
+
+pub(crate) fn row(subject: Subject) -> Row {
+    (subject.kind(), *subject.as_bytes())
 }
 
 /// Whether a block of another process has counted what the database may not have heard of.
