@@ -214,7 +214,8 @@ mod tests {
         fn every_id_comes_back_from_its_text(bytes: [u8; 16]) {
             let id = RoleId::from_bytes(bytes);
             prop_assert_eq!(id.to_string().parse(), Ok(id));
-            prop_assert_eq!(&id.text()[..], id.to_string().as_bytes());
+            let (text, displayed) = (id.text(), id.to_string());
+            prop_assert_eq!(&text[..], displayed.as_bytes());
         }
 
         #[test]
