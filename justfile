@@ -10,7 +10,7 @@ default:
     @just --list --unsorted
 
 # Everything CI runs; the tests come last, so that their result is the last thing printed
-check: fmt-check clippy deny doc test-all
+check: fmt-check clippy deny doc instructions test-all
 
 # Format all sources
 fmt:
@@ -36,6 +36,11 @@ advisories:
 # Build the documentation of all items, private ones too; a broken link is an error
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+# Count what a decision and whole requests cost, in instructions, and compare with bench/instructions.json; `--keep` writes it anew
+instructions *arguments:
+    @command -v valgrind >/dev/null || { echo "error: valgrind is missing; ./test installs it" >&2; exit 1; }
+    cargo run --locked --quiet --release -p portcullis-bench -- instructions {{ arguments }}
 
 # Run all tests, or those that cargo's own arguments select: `just test -p portcullis-core window`
 test *arguments:
