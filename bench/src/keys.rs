@@ -100,8 +100,12 @@ pub(crate) fn name(n: usize) -> String {
 
 /// The changes that make a keyring of `count` keys.
 pub(crate) fn changes(count: usize, pepper: &Pepper) -> impl Iterator<Item = Change> {
-    let users = count.div_ceil(KEYS_OF_A_USER);
-    let people = (0..users).flat_map(|n| {
+    people(0..count.div_ceil(KEYS_OF_A_USER)).chain((0..count).map(|n| key_set(n, pepper)))
+}
+
+/// The changes that make owners, and each one's two businesses.
+pub(crate) fn people(users: std::ops::Range<usize>) -> impl Iterator<Item = Change> {
+    users.flat_map(|n| {
         let businesses = [2 * n, 2 * n + 1].map(business);
         let member = move |business| MemberState { user: user(n), business, role: BuiltIn::Owner.id() };
         [
@@ -111,24 +115,25 @@ pub(crate) fn changes(count: usize, pepper: &Pepper) -> impl Iterator<Item = Cha
         ]
         .into_iter()
         .chain(businesses.map(member).map(Change::MemberSet))
-    });
-    people.chain((0..count).map(|n| {
-        Change::ApiKeySet(Box::new(ApiKeyState {
-            id: key(n),
-            family: FamilyId::new(NOW, &Sequence::new(numbered(5, n))),
-            digest: pepper.digest_of_new(&token(n)),
-            user: user(n / KEYS_OF_A_USER),
-            name: name(n),
-            environment: Environment::Live,
-            scope: BusinessScope::Unrestricted,
-            permissions: None,
-            user_management: false,
-            allowed_ips: Vec::new(),
-            metadata: None,
-            expires_at: None,
-            revoked_at: None,
-            imported: false,
-        }))
+    })
+}
+
+pub(crate) fn key_set(n: usize, pepper: &Pepper) -> Change {
+    Change::ApiKeySet(Box::new(ApiKeyState {
+        id: key(n),
+        family: FamilyId::begun_by(key(n)),
+        digest: pepper.digest_of_new(&token(n)),
+        user: user(n / KEYS_OF_A_USER),
+        name: name(n),
+        environment: Environment::Live,
+        scope: BusinessScope::Unrestricted,
+        permissions: None,
+        user_management: false,
+        allowed_ips: Vec::new(),
+        metadata: None,
+        expires_at: None,
+        revoked_at: None,
+        imported: false,
     }))
 }
 

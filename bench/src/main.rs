@@ -4,6 +4,7 @@
 mod children;
 mod gateways;
 mod generator;
+mod growth;
 mod http;
 mod in_process;
 mod keys;
@@ -29,7 +30,7 @@ struct Scale {
 }
 
 const FULL: Scale = Scale {
-    sizes: [1_000, 100_000, 1_000_000],
+    sizes: [1_000, 1_000_000, 10_000_000],
     stored_keys: 1_000_000,
     rounds: 5,
     decisions: 1_000_000,
@@ -44,16 +45,18 @@ fn main() -> Done<()> {
     if let ["child", rest @ ..] = words.as_slice() {
         return children::be(rest);
     }
-    if let Some(unknown) = words
-        .iter()
-        .find(|word| !matches!(**word, "--quick" | "--json" | "--lists" | "--meter" | "--nodes" | "--gateways"))
-    {
+    if let Some(unknown) = words.iter().find(|word| {
+        !matches!(**word, "--quick" | "--json" | "--growth" | "--lists" | "--meter" | "--nodes" | "--gateways")
+    }) {
         return Err(format!(
-            "there is no option {unknown}; there are --quick, --lists, --meter, --nodes, --gateways and --json"
+            "there is no option {unknown}; there are --quick, --growth, --lists, --meter, --nodes, --gateways and --json"
         )
         .into());
     }
     let scale = if words.contains(&"--quick") { QUICK } else { FULL };
+    if words.contains(&"--growth") {
+        return growth::measure(&scale, &mut table::Table::new(true));
+    }
     if words.contains(&"--lists") {
         return measure_lists(&scale, &mut table::Table::new(true));
     }
@@ -85,6 +88,7 @@ fn measure(scale: Scale, json: bool) -> Done<()> {
     let mut table = table::Table::new(!json);
     in_process::measure(&scale, &mut table);
     memory::measure(&scale, &mut table)?;
+    growth::measure(&scale, &mut table)?;
     let directory = tempfile::tempdir()?;
     let store = store::fill(directory.path(), scale.stored_keys, store::Whose::Many)?;
     memory::measure_load(directory.path(), scale.stored_keys, &mut table)?;

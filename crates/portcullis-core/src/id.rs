@@ -80,6 +80,12 @@ macro_rules! typed_id {
             }
         }
 
+        impl AsRef<[u8; 16]> for $name {
+            fn as_ref(&self) -> &[u8; 16] {
+                &self.0
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let mut text = [0; ENCODED];
@@ -142,6 +148,13 @@ typed_id! {
     AuditEventId = "evt";
     /// One request, as it is named in its answer and in the log.
     RequestId = "req";
+}
+
+impl FamilyId {
+    /// The family of a key that was not rotated from another, and of all that it is rotated to.
+    pub const fn begun_by(key: ApiKeyId) -> Self {
+        Self(key.0)
+    }
 }
 
 #[cfg(test)]

@@ -3,18 +3,18 @@
 //! [`Keyring::apply`] is the only way in. Names and ids are turned into small numbers when a change arrives, so that a
 //! decision follows indexes and compares bits. A miss here is final: no request ever makes a query.
 
+mod column;
+mod index;
 mod key;
+mod members;
+mod notes;
+mod records;
 mod shelf;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-use ipnet::IpNet;
-
 use crate::change::{
-    ApiKeyEnd, ApiKeyState, BusinessState, Change, LimitsState, MemberPlace, MemberState, OperatorKeyState, RoleState,
-    UserState,
+    ApiKeyState, BusinessState, Change, LimitsState, MemberPlace, MemberState, OperatorKeyState, RoleState, UserState,
 };
 use crate::id::{ApiKeyId, BusinessId, FamilyId, OperatorKeyId, RoleId, UserId};
 use crate::limits::{Limits, Subject};
@@ -23,15 +23,19 @@ use crate::permission::{Catalogue, Grant, PermissionSet};
 use crate::role::BuiltIn;
 use crate::scope::BusinessScope;
 use crate::time::Timestamp;
-use crate::token::{Digest, Environment};
+use crate::token::Digest;
 
+use index::Index;
 pub use key::{Key, Reached};
-use shelf::{Shared, Shelf};
+use members::Memberships;
+use notes::Note;
+use records::{Ends, NewKey, Records};
+use shelf::Shelf;
 
 /// How long the holder of a revoked or expired key is told why; after that the key is unknown.
 pub const TOMBSTONE_DAYS: i64 = 90;
 
-/// A place in one of the keyring's tables.
+/// A place in one of the keyring's tables; the greatest number is nowhere.
 type Place = u32;
 
 /// The change speaks of something that is not here. Whoever applies changes must load a snapshot instead.
@@ -43,58 +47,31 @@ pub struct Unfit(String);
 #[derive(Debug)]
 pub struct Keyring {
     catalogue: Arc<Catalogue>,
-    keys: Vec<KeyRecord>,
+    keys: Records,
     /// Whether any key was issued elsewhere, so that a token of another form than ours can be one.
     has_imported: bool,
-    key_by_digest: HashTable<Place>,
-    key_by_id: HashTable<Place>,
     users: Shelf<UserId, UserRecord>,
     businesses: Shelf<BusinessId, BusinessRecord>,
     roles: Shelf<RoleId, PermissionSet>,
     operators: Shelf<OperatorKeyId, OperatorRecord>,
-    operator_by_digest: HashTable<Place>,
-    scopes: Shared<Vec<Place>>,
-    allow_lists: Shared<Vec<IpNet>>,
+    operator_by_digest: Index,
     /// Only where something is set.
-    limits: HashMap<Subject, Limits>,
-}
-
-#[derive(Debug)]
-struct KeyRecord {
-    id: ApiKeyId,
-    family: FamilyId,
-    digest: Digest,
-    owner: Place,
-    /// Into `scopes`; `None` is unrestricted.
-    scope: Option<Place>,
-    /// Into `allow_lists`; `None` is from anywhere.
-    allowed: Option<Place>,
-    grant: Grant,
-    expires_at: Timestamp,
-    revoked_at: Timestamp,
-    environment: Environment,
-    user_management: bool,
-    name: Box<str>,
-    metadata: Option<Box<str>>,
+    limits: Shelf<Subject, Limits>,
 }
 
 #[derive(Debug)]
 struct UserRecord {
-    id: UserId,
+    memberships: Memberships,
     disabled: bool,
-    /// Which role in which business, sorted by business.
-    memberships: Vec<(Place, Place)>,
 }
 
 #[derive(Debug)]
 struct BusinessRecord {
-    id: BusinessId,
     disabled: bool,
 }
 
 #[derive(Debug)]
 struct OperatorRecord {
-    id: OperatorKeyId,
     digest: Digest,
     grants: OperatorGrants,
     revoked: bool,
@@ -104,22 +81,19 @@ impl Keyring {
     pub fn new(catalogue: Arc<Catalogue>) -> Self {
         let mut roles = Shelf::default();
         for built_in in BuiltIn::ALL {
-            roles.put(built_in.id(), built_in.permissions(&catalogue));
+            // There is room for four.
+            let _ = roles.put(built_in.id(), built_in.permissions(&catalogue));
         }
         Self {
             catalogue,
-            keys: Vec::new(),
+            keys: Records::default(),
             has_imported: false,
-            key_by_digest: HashTable::new(),
-            key_by_id: HashTable::new(),
             users: Shelf::default(),
             businesses: Shelf::default(),
             roles,
             operators: Shelf::default(),
-            operator_by_digest: HashTable::new(),
-            scopes: Shared::default(),
-            allow_lists: Shared::default(),
-            limits: HashMap::new(),
+            operator_by_digest: Index::default(),
+            limits: Shelf::default(),
         }
     }
 
@@ -133,33 +107,31 @@ impl Keyring {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.len() == 0
     }
 
     /// Every key that is known to be revoked, with its owner.
     pub fn revoked(&self) -> impl Iterator<Item = (UserId, ApiKeyId)> {
-        let revoked = self.keys.iter().filter(|key| key.revoked_at != Timestamp::NEVER);
-        revoked.filter_map(|key| Some((self.users.at(key.owner)?.id, key.id)))
+        let revoked = self.keys.iter().filter(|key| self.keys.ends(key).revoked_at != Timestamp::NEVER);
+        revoked.filter_map(|key| Some((self.users.at(key.owner)?.0, key.id)))
     }
 
     /// Whether a key is known, and not revoked.
     pub fn is_live(&self, id: ApiKeyId) -> bool {
-        let key = self.key_place(id).and_then(|place| self.keys.get(place as usize));
-        key.is_some_and(|key| key.revoked_at == Timestamp::NEVER)
+        self.keys.by_id(id).is_some_and(|key| self.keys.ends(key).revoked_at == Timestamp::NEVER)
     }
 
     /// The digest of the token of a key, so that a decision can be asked for without the token.
     pub fn digest_of(&self, id: ApiKeyId) -> Option<Digest> {
-        self.keys.get(self.key_place(id)? as usize).map(|key| key.digest)
+        self.keys.by_id(id).map(|key| key.digest)
     }
 
     /// What a user may do in each business that they are a member of.
     pub fn roles_of(&self, user: UserId) -> impl Iterator<Item = (BusinessId, PermissionSet)> {
-        let user = self.users.place(&user).ok().and_then(|place| self.users.at(place));
-        let memberships = user.map_or(&[][..], |user| &user.memberships);
+        let memberships = self.users.get(&user).map_or(&[][..], |user| user.memberships.as_slice());
         memberships
             .iter()
-            .filter_map(|&(business, role)| Some((self.businesses.at(business)?.id, *self.roles.at(role)?)))
+            .filter_map(|&(business, role)| Some((self.businesses.at(business)?.0, self.roles.at(role)?.1)))
     }
 
     /// Whether there is anybody who could sign in.
@@ -169,12 +141,9 @@ impl Keyring {
 
     /// The key with this digest, tombstones among them.
     pub fn find(&self, digest: &Digest) -> Option<Key<'_>> {
-        let record = |place: Place| self.keys.get(place as usize);
-        let place = self
-            .key_by_digest
-            .find(digest.table_hash(), |&place| record(place).is_some_and(|key| key.digest.matches(digest)))?;
-        let record = record(*place)?;
-        Some(Key { keyring: self, record, owner: self.users.at(record.owner)? })
+        let record = self.keys.by_digest(digest)?;
+        let (policy, owner) = (self.keys.policy(record)?, self.users.at(record.owner)?);
+        Some(Key { keyring: self, record, policy, owner, ends: self.keys.ends(record) })
     }
 
     /// What is set for a family of keys, a user or a business.
@@ -190,183 +159,122 @@ impl Keyring {
 
     /// The live operator key with this digest.
     pub fn find_operator(&self, digest: &Digest) -> Option<(OperatorKeyId, OperatorGrants)> {
-        let record = |place: Place| self.operators.at(place);
-        let place = self
-            .operator_by_digest
-            .find(digest.table_hash(), |&place| record(place).is_some_and(|key| key.digest.matches(digest)))?;
-        record(*place).filter(|key| !key.revoked).map(|key| (key.id, key.grants))
+        let is_it = |place| self.operators.at(place).is_some_and(|(_, key)| key.digest.matches(digest));
+        let (id, key) = self.operators.at(self.operator_by_digest.find(digest.table_hash(), is_it)?)?;
+        (!key.revoked).then_some((*id, key.grants))
     }
 
-    /// Takes one change in: the only way the keyring changes.
+    /// Takes one change in: the only way the keyring changes. It takes some microseconds, however much there is: nothing in the
+    /// keyring ever moves as a whole.
     pub fn apply(&mut self, change: Change) -> Result<(), Unfit> {
         match change {
             Change::UserSet(state) => self.set_user(&state),
-            Change::BusinessSet(state) => self.set_business(&state),
+            Change::BusinessSet(BusinessState { id, disabled }) => {
+                self.businesses.put(id, BusinessRecord { disabled }).map(drop)
+            }
             Change::RoleSet(state) => self.set_role(&state),
-            Change::MemberSet(state) => return self.set_member(&state),
-            Change::MemberRemoved(place) => return self.remove_member(&place),
-            Change::ApiKeySet(state) => return self.set_key(*state),
-            Change::ApiKeyRevoked(end) => return self.revoke_key(&end),
-            Change::ApiKeyEnds(end) => return self.end_key(&end),
+            Change::MemberSet(state) => self.set_member(&state),
+            Change::MemberRemoved(place) => self.remove_member(&place),
+            Change::ApiKeySet(state) => self.set_key(*state),
+            Change::ApiKeyRevoked(end) => self.keys.end(end.id, Ends::revoked(end.at)),
+            Change::ApiKeyEnds(end) => self.keys.end(end.id, Ends::expires(end.at)),
             Change::OperatorKeySet(state) => self.set_operator(&state),
             Change::LimitsSet(state) => self.set_limits(state),
         }
-        Ok(())
     }
 
-    fn set_user(&mut self, state: &UserState) {
-        match self.users.get_mut(&state.id) {
-            Some(user) => user.disabled = state.disabled,
-            None => {
-                self.users
-                    .put(state.id, UserRecord { id: state.id, disabled: state.disabled, memberships: Vec::new() });
-            }
+    fn set_user(&mut self, state: &UserState) -> Result<(), Unfit> {
+        if let Some(user) = self.users.get_mut(&state.id) {
+            user.disabled = state.disabled;
+            return Ok(());
         }
+        let user = UserRecord { memberships: Memberships::NONE, disabled: state.disabled };
+        self.users.put(state.id, user).map(drop)
     }
 
-    fn set_business(&mut self, state: &BusinessState) {
-        self.businesses.put(state.id, BusinessRecord { id: state.id, disabled: state.disabled });
-    }
-
-    fn set_role(&mut self, state: &RoleState) {
+    fn set_role(&mut self, state: &RoleState) -> Result<(), Unfit> {
         let permissions = state
             .built_in
             .map_or_else(|| self.catalogue.set(&state.permissions), |role| role.permissions(&self.catalogue));
-        self.roles.put(state.id, permissions);
+        self.roles.put(state.id, permissions).map(drop)
     }
 
     fn set_member(&mut self, state: &MemberState) -> Result<(), Unfit> {
         let business = self.businesses.place(&state.business)?;
         let role = self.roles.place(&state.role)?;
         let user = self.users.get_mut(&state.user).ok_or_else(|| Unfit(state.user.to_string()))?;
-        match user.memberships.binary_search_by_key(&business, |&(business, _)| business) {
-            Ok(at) => {
-                if let Some(membership) = user.memberships.get_mut(at) {
-                    membership.1 = role;
-                }
-            }
-            Err(at) => user.memberships.insert(at, (business, role)),
-        }
+        user.memberships.set(business, role);
         Ok(())
     }
 
     fn remove_member(&mut self, place: &MemberPlace) -> Result<(), Unfit> {
         let business = self.businesses.place(&place.business)?;
         let user = self.users.get_mut(&place.user).ok_or_else(|| Unfit(place.user.to_string()))?;
-        user.memberships.retain(|&(member_of, _)| member_of != business);
+        user.memberships.remove(business);
         Ok(())
     }
 
     fn set_key(&mut self, state: ApiKeyState) -> Result<(), Unfit> {
-        self.has_imported |= state.imported;
         let scope = match &state.scope {
             BusinessScope::Unrestricted => None,
             BusinessScope::Only(businesses) => {
                 let mut places =
                     businesses.iter().map(|id| self.businesses.place(id)).collect::<Result<Vec<_>, _>>()?;
                 places.sort_unstable();
-                Some(self.scopes.share(places))
+                Some(places.into_boxed_slice())
             }
         };
-        let record = KeyRecord {
+        let family = (state.family != FamilyId::begun_by(state.id)).then_some(state.family);
+        self.keys.set(NewKey {
             id: state.id,
-            family: state.family,
             digest: state.digest,
             owner: self.users.place(&state.user)?,
             scope,
-            allowed: (!state.allowed_ips.is_empty()).then(|| self.allow_lists.share(state.allowed_ips)),
+            allowed: (!state.allowed_ips.is_empty()).then(|| state.allowed_ips.into_boxed_slice()),
             grant: state.permissions.map_or(Grant::Inherit, |names| Grant::List(self.catalogue.set(&names))),
-            expires_at: state.expires_at.unwrap_or(Timestamp::NEVER),
-            revoked_at: state.revoked_at.unwrap_or(Timestamp::NEVER),
             environment: state.environment,
             user_management: state.user_management,
-            name: state.name.into_boxed_str(),
-            metadata: state.metadata.map(String::into_boxed_str),
-        };
-        match self.key_place(state.id) {
-            Some(place) => self.replace_key(place, record),
-            None => self.add_key(record)?,
-        }
+            ends: Ends {
+                expires_at: state.expires_at.unwrap_or(Timestamp::NEVER),
+                revoked_at: state.revoked_at.unwrap_or(Timestamp::NEVER),
+            },
+            note: Note::new(family, &state.name, state.metadata.as_deref()),
+        })?;
+        self.has_imported |= state.imported;
         Ok(())
     }
 
-    fn add_key(&mut self, record: KeyRecord) -> Result<(), Unfit> {
-        let place =
-            Place::try_from(self.keys.len()).map_err(|_| Unfit("more keys than a keyring can number".to_owned()))?;
-        let (by_digest, by_id) = (record.digest.table_hash(), id_hash(record.id));
-        self.keys.push(record);
-        let keys = &self.keys;
-        let known = |place: &Place| keys.get(*place as usize);
-        self.key_by_digest
-            .insert_unique(by_digest, place, |place| known(place).map_or(0, |key| key.digest.table_hash()));
-        self.key_by_id.insert_unique(by_id, place, |place| known(place).map_or(0, |key| id_hash(key.id)));
-        Ok(())
-    }
-
-    fn replace_key(&mut self, place: Place, mut record: KeyRecord) {
-        let Some(old) = self.keys.get_mut(place as usize) else { return };
-        // Revoked is for ever, whatever a later change may say.
-        record.revoked_at = record.revoked_at.min(old.revoked_at);
-        let (old_hash, new_hash) = (old.digest.table_hash(), record.digest.table_hash());
-        *old = record;
-        if let Ok(entry) = self.key_by_digest.find_entry(old_hash, |&other| other == place) {
-            entry.remove();
-        }
-        let keys = &self.keys;
-        self.key_by_digest
-            .insert_unique(new_hash, place, |place| keys.get(*place as usize).map_or(0, |key| key.digest.table_hash()));
-    }
-
-    fn revoke_key(&mut self, end: &ApiKeyEnd) -> Result<(), Unfit> {
-        let place = self.key_place(end.id).ok_or_else(|| Unfit(end.id.to_string()))?;
-        if let Some(key) = self.keys.get_mut(place as usize) {
-            key.revoked_at = key.revoked_at.min(end.at);
-        }
-        Ok(())
-    }
-
-    fn end_key(&mut self, end: &ApiKeyEnd) -> Result<(), Unfit> {
-        let place = self.key_place(end.id).ok_or_else(|| Unfit(end.id.to_string()))?;
-        if let Some(key) = self.keys.get_mut(place as usize) {
-            key.expires_at = key.expires_at.min(end.at);
-        }
-        Ok(())
-    }
-
-    fn key_place(&self, id: ApiKeyId) -> Option<Place> {
-        self.key_by_id
-            .find(id_hash(id), |&place| self.keys.get(place as usize).is_some_and(|key| key.id == id))
-            .copied()
-    }
-
-    fn set_limits(&mut self, LimitsState { subject, limits }: LimitsState) {
+    fn set_limits(&mut self, LimitsState { subject, limits }: LimitsState) -> Result<(), Unfit> {
         if limits.is_empty() {
-            self.limits.remove(&subject);
-        } else {
-            self.limits.insert(subject, limits);
+            self.limits.take(&subject);
+            return Ok(());
         }
+        self.limits.put(subject, limits).map(drop)
     }
 
-    fn set_operator(&mut self, state: &OperatorKeyState) {
+    fn set_operator(&mut self, state: &OperatorKeyState) -> Result<(), Unfit> {
         let grants = state.grants.iter().copied().collect();
         let known = self.operators.place(&state.id).ok();
-        let before = known.and_then(|place| self.operators.at(place));
+        let before = known.and_then(|place| self.operators.at(place)).map(|(_, before)| before);
         // Revoked is for ever, whatever a later change may say.
         let revoked = state.revoked || before.is_some_and(|before| before.revoked);
-        if let (Some(place), Some(before)) = (known, before)
-            && let Ok(entry) = self.operator_by_digest.find_entry(before.digest.table_hash(), |&other| other == place)
-        {
-            entry.remove();
+        if let (Some(place), Some(before)) = (known, before) {
+            self.operator_by_digest.remove(before.digest.table_hash(), place);
         }
-        let place =
-            self.operators.put(state.id, OperatorRecord { id: state.id, digest: state.digest, grants, revoked });
+        let place = self.operators.put(state.id, OperatorRecord { digest: state.digest, grants, revoked })?;
         let operators = &self.operators;
-        let hash = |place: &Place| operators.at(*place).map_or(0, |key| key.digest.table_hash());
-        self.operator_by_digest.insert_unique(state.digest.table_hash(), place, hash);
+        let hash_of = |place| operators.at(place).map_or(0, |(_, key)| key.digest.table_hash());
+        self.operator_by_digest.insert(state.digest.table_hash(), place, hash_of);
+        Ok(())
     }
 }
 
-/// The tail of a UUIDv7 is random, but its first two bits are not, and the table looks at the first seven.
-fn id_hash(id: ApiKeyId) -> u64 {
-    id.as_bytes().last_chunk().map_or(0, |tail| u64::from_le_bytes(*tail))
+/// A number to place an id in a table by. A UUIDv7 is random but for its time and a few bits in the middle, and ids may be made
+/// otherwise: multiplied with each other, all parts of it come into all bits.
+fn id_hash(id: &[u8; 16]) -> u64 {
+    let part = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let (time, random) = (part(id.first_chunk()), part(id.last_chunk()));
+    let product = u128::from(time ^ 0x9e37_79b9_7f4a_7c15) * u128::from(random ^ 0xd1b5_4a32_d192_ed03);
+    let (low, high) = (u64::try_from(product & u128::from(u64::MAX)), u64::try_from(product >> 64));
+    low.unwrap_or(0) ^ high.unwrap_or(0)
 }

@@ -61,6 +61,12 @@ impl Subject {
     }
 }
 
+impl AsRef<[u8; 16]> for Subject {
+    fn as_ref(&self) -> &[u8; 16] {
+        self.as_bytes()
+    }
+}
+
 impl std::fmt::Display for Subject {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -19,7 +19,7 @@ const CHECKSUM: usize = 6;
 const HINT: usize = 4;
 
 /// Where a token is meant to be used. Both kinds pass; the answer says which it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Environment {
     Live,

@@ -3,6 +3,7 @@
 
 mod decision_model;
 mod decision_rules;
+mod key_edits;
 mod keyring_model;
 mod windows;
 mod world;

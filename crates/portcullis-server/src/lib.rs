@@ -33,6 +33,7 @@ mod store;
 mod verify;
 
 pub use app::{App, StartError};
+pub use cluster::{Memory, NotApplied};
 pub use manage::{audit, setup, transfer};
 pub use routes::openapi;
 pub use running::{BindError, Bound, bind};

@@ -77,7 +77,7 @@ pub(super) async fn take_in(app: &App, page: Vec<NumberedChange>) -> Result<(), 
     let applied = if page.is_empty() {
         Err(Reload(format!("the log no longer has what came after {}", app.node.applied())))
     } else {
-        app.node.apply(page)
+        app.node.apply(page).await
     };
     if let Err(Reload(why)) = applied {
         tracing::warn!(why, "reading the whole state anew");

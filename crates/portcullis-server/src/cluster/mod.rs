@@ -7,6 +7,7 @@
 mod follow;
 mod lease;
 mod member;
+mod memory;
 mod mutants;
 pub(crate) mod primary;
 pub(crate) mod quotas;
@@ -16,7 +17,7 @@ mod sync;
 mod wait;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
 use std::time::Duration;
 
 use portcullis_core::change::Change;
@@ -32,6 +33,7 @@ use crate::store::changes::NumberedChange;
 use crate::store::leases::LeaseRow;
 use crate::store::{Store, StoreError};
 use lease::Lease;
+pub use memory::{Memory, NotApplied};
 use mutants::Mutant;
 pub(crate) use wait::{Receipt, everywhere};
 
@@ -43,7 +45,7 @@ const PAGE: i64 = 1_000;
 /// This node's memory, how far it has followed the log, and for how long it may be believed.
 #[derive(Debug)]
 pub(crate) struct Node {
-    keyring: RwLock<Keyring>,
+    memory: Memory,
     applied: watch::Sender<i64>,
     nudge: Notify,
     lease: Lease,
@@ -86,7 +88,7 @@ impl Node {
             lease.publish(u64::MAX);
         }
         Ok(Self {
-            keyring: RwLock::new(keyring),
+            memory: Memory::new(keyring),
             applied: watch::Sender::new(seq),
             nudge: Notify::new(),
             lease,
@@ -107,7 +109,7 @@ impl Node {
 
     /// The memory, for one decision; `None` where it may not be believed: there is no lease, or a bug left it half changed.
     pub(crate) fn keyring(&self) -> Option<RwLockReadGuard<'_, Keyring>> {
-        let memory = self.keyring.read().ok()?;
+        let memory = self.memory.read()?;
         // What is looked up in it is looked up after this; nobody can change it meanwhile.
         let holds = if self.makes(Mutant::CachedClock) { self.held_lately() } else { self.lease.holds(since_boot) };
         (holds && !self.is_rejoining()).then_some(memory)
@@ -115,12 +117,12 @@ impl Node {
 
     /// The memory as it is, for what is no decision: names, counts.
     pub(crate) fn last_known(&self) -> Option<RwLockReadGuard<'_, Keyring>> {
-        self.keyring.read().ok()
+        self.memory.read()
     }
 
     /// Whether this node takes requests: it has a lease, or is alone and follows.
     pub(crate) fn is_current(&self) -> bool {
-        self.current.load(Ordering::Relaxed) && self.lease.holds(since_boot) && !self.keyring.is_poisoned()
+        self.current.load(Ordering::Relaxed) && self.lease.holds(since_boot) && self.memory.is_whole()
     }
 
     /// The number of the last edit that is in the memory.
@@ -195,8 +197,9 @@ impl Node {
         holds
     }
 
-    /// Applies one page of the log. What does not fit, or is not known here, calls for a snapshot.
-    fn apply(&self, page: Vec<NumberedChange>) -> Result<(), Reload> {
+    /// Applies one page of the log. What does not fit, or is not known here, calls for a snapshot. How far the memory has followed
+    /// is told when all of it is in: until then nobody relies on any of it.
+    async fn apply(&self, page: Vec<NumberedChange>) -> Result<(), Reload> {
         let Some(last) = page.last().map(|change| change.seq) else { return Ok(()) };
         let mut expected = self.applied();
         let mut changes = Vec::with_capacity(page.len());
@@ -208,23 +211,20 @@ impl Node {
             changes.push(
                 Change::from_row(&change.row.kind, &change.row.payload).map_err(|error| Reload(error.to_string()))?,
             );
-        }
-        let mut keyring = self.keyring.write().map_err(|_| Reload("the memory was left half changed".to_owned()))?;
-        for change in changes {
-            if let Err(error) = keyring.apply(change) {
-                // Nobody may believe what is half changed: there is no lease any more when the next decision can look.
-                self.lease.drop_it();
-                return Err(Reload(error.to_string()));
+            if changes.len() % memory::STEP == 0 {
+                // This thread has requests to answer, too.
+                tokio::task::yield_now().await;
             }
         }
-        drop(keyring);
+        // Nobody may believe what is half changed: there is no lease any more when the next decision can look.
+        let applied = self.memory.apply(changes, || self.lease.drop_it()).await;
+        applied.map_err(|error| Reload(error.to_string()))?;
         self.applied.send_replace(last);
         Ok(())
     }
 
     fn replace(&self, keyring: Keyring, seq: i64) {
-        *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = keyring;
-        self.keyring.clear_poison();
+        self.memory.replace(keyring);
         self.applied.send_replace(seq);
         if !self.is_shared {
             self.lease.publish(u64::MAX);

@@ -5,7 +5,7 @@ use portcullis_api::secret::SecretText;
 use portcullis_api::users::CreateUser;
 use portcullis_core::audit::{Actor, AuditAction, Origin};
 use portcullis_core::change::Change;
-use portcullis_core::id::{ApiKeyId, FamilyId, UserId};
+use portcullis_core::id::{ApiKeyId, UserId};
 
 use super::{draft, event, issue, state, told, unused};
 use crate::app::App;
@@ -27,8 +27,7 @@ pub(crate) async fn make(app: &App) -> Result<(UserId, ApiKeyId, SecretText), Er
         users::insert(app, &mut editing, &owner, None, false).await?.id
     };
     let account = sessions::own_account(owner)?;
-    let family = FamilyId::new(editing.now, &app.dice);
-    let (key, token, digest) = issue(app, &mut editing, &account, draft, (family, None)).await?;
+    let (key, token, digest) = issue(app, &mut editing, &account, draft, None).await?;
     let change = Change::ApiKeySet(Box::new(state(&key, digest)));
     editing.tell(event(AuditAction::ApiKeyCreated, &key, None, Some(told(&key))), Some(change));
     editing.commit().await?;

@@ -66,15 +66,11 @@ async fn one(
     if editing.rows.digest_is_known(&digest).await? {
         return Err(Error::Conflict("A key with this digest is here already, or was: revoked is for ever.".to_owned()));
     }
+    let id = ApiKeyId::new(editing.now, &app.dice);
     let key = ApiKey {
         hint: wanted.hint.clone().unwrap_or_default(),
         imported: true,
-        ..draft.into_key(
-            ApiKeyId::new(editing.now, &app.dice),
-            FamilyId::new(editing.now, &app.dice),
-            account.user(),
-            editing.now,
-        )
+        ..draft.into_key(id, FamilyId::begun_by(id), account.user(), editing.now)
     };
     editing.rows.insert_api_key(account, &key, &digest, PEPPER_VERSION).await?;
     let change = Change::ApiKeySet(Box::new(state(&key, digest)));

@@ -73,8 +73,7 @@ pub(crate) async fn create(
     bounds::check(app, &mut editing, caller, account, &draft, &memberships).await?;
     let policy = policies::binding(&mut editing, &draft.scope, &memberships).await?;
     policy.check(draft.expires_at, editing.now)?;
-    let family = FamilyId::new(editing.now, &app.dice);
-    let (key, token, digest) = issue(app, &mut editing, account, draft, (family, None)).await?;
+    let (key, token, digest) = issue(app, &mut editing, account, draft, None).await?;
     editing.tell(
         event(AuditAction::ApiKeyCreated, &key, None, Some(told(&key))),
         Some(Change::ApiKeySet(Box::new(state(&key, digest)))),
@@ -86,18 +85,20 @@ pub(crate) async fn create(
     Ok((key, Some(token)))
 }
 
-/// Mints the token of a draft and writes its key, in a family, and as the successor of another where it is one.
+/// Mints the token of a draft and writes its key: as the successor of another, in its family, where it is one.
 async fn issue(
     app: &App,
     editing: &mut Editing<'_>,
     account: &Account,
     draft: Draft,
-    (family, rotated_from): (FamilyId, Option<ApiKeyId>),
+    rotated_from: Option<&ApiKey>,
 ) -> Result<(ApiKey, Token, Digest), Error> {
     let token = Token::mint(&app.config.token_prefix, draft.environment, &app.dice);
     let prefix = format!("{}_{}_", app.config.token_prefix.as_str(), draft.environment.name());
     let hint = token.hint().to_owned();
     let id = ApiKeyId::new(editing.now, &app.dice);
+    let family = rotated_from.map_or_else(|| FamilyId::begun_by(id), |previous| previous.family);
+    let rotated_from = rotated_from.map(|previous| previous.id);
     let key = ApiKey { prefix, hint, rotated_from, ..draft.into_key(id, family, account.user(), editing.now) };
     let digest = app.pepper.digest_of_new(&token);
     editing.rows.insert_api_key(account, &key, &digest, PEPPER_VERSION).await?;

@@ -62,7 +62,7 @@ pub(crate) async fn rotate(
     // A key that was made before a policy was set is brought within it by its rotation.
     let latest = policies::binding(&mut editing, &draft.scope, &memberships).await?.latest_end(editing.now);
     draft.expires_at = draft.expires_at.into_iter().chain(latest).min();
-    let (key, token, digest) = issue(app, &mut editing, account, draft, (previous.family, Some(id))).await?;
+    let (key, token, digest) = issue(app, &mut editing, account, draft, Some(&previous)).await?;
     let before = told(&previous);
     let end = Timestamp::from_millis(editing.now.as_millis() + overlap_seconds * 1_000);
     previous.rotated_to = Some(key.id);
