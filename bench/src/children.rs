@@ -27,6 +27,9 @@ pub(crate) fn be(words: &[&str]) -> Done<()> {
     match words {
         ["memory", count] => memory(count.parse()?),
         ["growth", count, added] => crate::growth::run(count.parse()?, added.parse()?),
+        ["fill", directory, count] => {
+            crate::store::fill(Path::new(directory), count.parse()?, crate::store::Whose::Many).map(drop)
+        }
         ["load", directory, count] => runtime()?.block_on(load(config(Path::new(directory))?, count.parse()?)),
         ["server", directory] => runtime()?.block_on(serve(config(Path::new(directory))?)),
         ["server", directory, limiting, counting] => {
