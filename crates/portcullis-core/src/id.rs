@@ -32,20 +32,31 @@ fn encode(bytes: [u8; 16], out: &mut [u8; ENCODED]) {
     }
 }
 
-fn decode(text: &str) -> Option<[u8; 16]> {
-    if text.len() != ENCODED {
-        return None;
-    }
-    let mut value: u128 = 0;
-    for (place, byte) in text.bytes().enumerate() {
-        let digit = ALPHABET.iter().position(|&letter| letter == byte)?;
-        // 26 digits carry 130 bits: the first digit may only use three of its five.
-        if place == 0 && digit > 7 {
-            return None;
+/// What each letter stands for; what is none stands for nothing.
+const DIGITS: [u8; 256] = {
+    let (mut digits, mut digit) = ([NO_DIGIT; 256], 0);
+    while digit < ALPHABET.len() {
+        #[expect(clippy::cast_possible_truncation, clippy::indexing_slicing, reason = "there are 32 digits")]
+        {
+            digits[ALPHABET[digit] as usize] = digit as u8;
         }
-        value = (value << 5) | u128::try_from(digit).ok()?;
+        digit += 1;
     }
-    Some(value.to_be_bytes())
+    digits
+};
+const NO_DIGIT: u8 = 0xff;
+
+fn decode(text: &str) -> Option<[u8; 16]> {
+    let letters: &[u8; ENCODED] = text.as_bytes().try_into().ok()?;
+    let (mut value, mut all) = (0_u128, 0);
+    for letter in letters {
+        let digit = DIGITS.get(usize::from(*letter)).copied().unwrap_or(NO_DIGIT);
+        all |= digit;
+        value = value << 5 | u128::from(digit & 31);
+    }
+    // 26 digits carry 130 bits: the first digit may only use three of its five.
+    let first = DIGITS.get(usize::from(*letters.first()?)).copied().unwrap_or(NO_DIGIT);
+    (all < 32 && first < 8).then(|| value.to_be_bytes())
 }
 
 macro_rules! typed_id {

@@ -55,9 +55,40 @@ impl<T> Column<T> {
     }
 }
 
+/// A mark on some places of another column: a bit for each.
+#[derive(Debug, Default)]
+pub(super) struct Marks(Column<u64>);
+
+impl Marks {
+    pub(super) fn has(&self, place: Place) -> bool {
+        self.0.get(place / u64::BITS).is_some_and(|word| word >> (place % u64::BITS) & 1 == 1)
+    }
+
+    pub(super) fn set(&mut self, place: Place, marked: bool) {
+        while self.0.len() <= (place / u64::BITS) as usize {
+            // There are fewer words than places.
+            let _ = self.0.push(0);
+        }
+        if let Some(word) = self.0.get_mut(place / u64::BITS) {
+            let mark = 1 << (place % u64::BITS);
+            *word = if marked { *word | mark } else { *word & !mark };
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mark_is_on_its_place_alone() {
+        let mut marks = Marks::default();
+        for place in [0, 63, 64, 1_000] {
+            marks.set(place, true);
+        }
+        marks.set(63, false);
+        assert_eq!((0..2_000).filter(|&place| marks.has(place)).collect::<Vec<_>>(), [0, 64, 1_000]);
+    }
 
     #[test]
     fn every_value_stays_in_its_place() {

@@ -19,7 +19,6 @@ pub struct Key<'k> {
     pub(super) keyring: &'k Keyring,
     pub(super) record: &'k KeyRecord,
     pub(super) policy: &'k Policy,
-    pub(super) owner: &'k (UserId, UserRecord),
     pub(super) ends: Ends,
 }
 
@@ -46,12 +45,18 @@ impl<'k> Key<'k> {
         self.keyring
     }
 
-    pub const fn user(&self) -> UserId {
-        self.owner.0
+    /// The owner. It is looked for where it is asked for, since many decisions read nothing of it but whether it is disabled.
+    pub fn user(&self) -> UserId {
+        // No user is ever taken away.
+        self.owner().map_or_else(|| UserId::from_bytes([0; 16]), |owner| owner.0)
     }
 
-    pub const fn owner_is_disabled(&self) -> bool {
-        self.owner.1.disabled
+    fn owner(&self) -> Option<&'k (UserId, UserRecord)> {
+        self.keyring.users.at(self.record.owner)
+    }
+
+    pub fn owner_is_disabled(&self) -> bool {
+        self.keyring.disabled_users.has(self.record.owner)
     }
 
     pub fn name(&self) -> &'k str {
@@ -138,7 +143,10 @@ impl<'k> Key<'k> {
     /// The businesses in the key's scope of which its owner is a member, disabled ones among them.
     pub fn reach(&self) -> impl Iterator<Item = Reached> + use<'k> {
         let key = *self;
-        key.owner.1.memberships.as_slice().iter().filter_map(move |&membership| key.reached(membership))
+        key.owner()
+            .map_or(&[][..], |owner| owner.1.memberships.as_slice())
+            .iter()
+            .filter_map(move |&membership| key.reached(membership))
     }
 
     /// What the key may do in `business`: `None` where it is out of scope, or its owner is no member, or there is no such business.
@@ -147,7 +155,7 @@ impl<'k> Key<'k> {
     }
 
     fn membership(&self, business: BusinessId) -> Option<Membership> {
-        self.owner.1.memberships.in_business(self.keyring.businesses.place(&business).ok()?)
+        self.owner()?.1.memberships.in_business(self.keyring.businesses.place(&business).ok()?)
     }
 
     fn reached(&self, (business, role): Membership) -> Option<Reached> {

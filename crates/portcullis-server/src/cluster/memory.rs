@@ -10,7 +10,7 @@ use portcullis_core::change::Change;
 use portcullis_core::keyring::{Keyring, Unfit};
 
 /// How many changes are taken in while readers wait: they take some ten microseconds.
-pub(super) const STEP: usize = 32;
+pub(super) const STEP: usize = 16;
 /// How often the others are let go on, where one is still waiting, before the next step begins anyway.
 const TURNS: u32 = 1_000;
 

@@ -21,6 +21,7 @@ pub(crate) mod limits;
 pub(crate) mod links;
 pub(crate) mod members;
 pub(crate) mod operator_keys;
+mod packed;
 pub(crate) mod policies;
 pub(crate) mod roles;
 mod rows;

@@ -1,7 +1,11 @@
 //! What the database itself holds to, whatever program writes to it.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
+use portcullis_core::change::Change;
+use portcullis_core::time::Timestamp;
+use portcullis_core::token::Digest;
 use tempfile::TempDir;
 
 use super::tables::{Kind, TABLES};
@@ -284,7 +288,7 @@ async fn every_statement_is_prepared_on_both_engines() {
         let path = file.unwrap().path();
         let source = std::fs::read_to_string(&path).unwrap();
         let is = |names: &[&str]| names.iter().any(|name| path.ends_with(name));
-        let (of_postgres, of_sqlite) = (is(&["leases.rs", "postgres.rs"]), is(&["sqlite.rs", "tests.rs"]));
+        let (of_postgres, of_sqlite) = (is(&["leases.rs", "postgres.rs"]), is(&["sqlite.rs", "packed.rs", "tests.rs"]));
         for sql in statements(&source) {
             let shown = format!("{}: {sql}", path.display());
             // It is text of this repository.
@@ -307,4 +311,61 @@ fn statements(source: &str) -> Vec<String> {
     let texts = constants.filter_map(|rest| rest.split_once("\";").map(|(text, _)| text.replace("\\\\", "\\")));
     let begins = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "];
     texts.filter(|text| begins.iter().any(|begin| text.starts_with(begin)) && !text.ends_with(' ')).collect()
+}
+
+/// A snapshot reads many rows in one go where it can, and one key by its columns: both find the same, and on both engines.
+#[tokio::test]
+async fn a_snapshot_holds_every_key_as_it_is() {
+    const ROWS: &str = "
+        INSERT INTO users VALUES ('usr_00000000000000000000000001', 'a', 'a', 'A', NULL, FALSE, 1, NULL);
+        INSERT INTO businesses VALUES ('biz_00000000000000000000000001', 'B', 1, NULL),
+            ('biz_00000000000000000000000002', 'C', 1, 5);
+        INSERT INTO memberships VALUES ('usr_00000000000000000000000001', 'biz_00000000000000000000000001',
+            'rol_00000000000000000000000001', 1);";
+    const SCOPES: &str = "
+        INSERT INTO api_key_businesses VALUES ('key_00000000000000000000000002', 'biz_00000000000000000000000001'),
+            ('key_00000000000000000000000002', 'biz_00000000000000000000000002');";
+    // Plain; just expired; with all that there is; restricted to nothing; and revoked so long ago that it is forgotten.
+    const KEYS: [&str; 5] = [
+        "'Plain', TRUE, NULL, FALSE, '[]', NULL, NULL, NULL, FALSE",
+        "'', TRUE, NULL, TRUE, '[]', NULL, 8000000000000, NULL, TRUE",
+        "'Two\n\"lines\", é 00000004', FALSE, '[\"calls:read\"]', TRUE, '[\"10.0.0.0/8\"]', '{\"a\":\"é\"}', 9000000000001, 8000000000000, TRUE",
+        "'None', FALSE, '[]', FALSE, '[]', NULL, NULL, NULL, FALSE",
+        "'Gone', TRUE, NULL, FALSE, '[]', NULL, NULL, 1, FALSE",
+    ];
+    let mut states = Vec::new();
+    for (_directory, store) in on_both().await {
+        let (before, after) = if matches!(store.writer, Engine::Sqlite(_)) { ("x'", "'") } else { ("'\\x", "'") };
+        let keys = KEYS.iter().enumerate().map(|(n, key)| {
+            format!(
+                "INSERT INTO api_keys (id, family_id, user_id, environment, prefix, hint, digest, pepper_version, created_at,
+                name, unrestricted, permissions, user_management, allowed_ips, metadata, expires_at, revoked_at, imported)
+                VALUES ('key_0000000000000000000000000{n}', 'fam_00000000000000000000000009',
+                'usr_00000000000000000000000001', 'test', 'ak_test_', 'hint', {before}{n:064}{after}, 1, 1, {key});"
+            )
+        });
+        let sql = sqlx::AssertSqlSafe(format!("{ROWS}{}{SCOPES}", keys.collect::<String>()));
+        on!(&store.writer, |db| sqlx::raw_sql(sql).execute(db).await.map(drop)).unwrap();
+        let mut all = Vec::new();
+        let mut take = |change: Change| {
+            all.push(change.to_row().unwrap());
+            Ok(())
+        };
+        store.snapshot(Timestamp::from_millis(8_000_000_000_001), &mut take).await.unwrap();
+        for (n, key) in (0_u8..).zip(KEYS) {
+            let mut one = Vec::new();
+            let mut take = |change: Change| {
+                one.push(change.to_row().unwrap());
+                Ok(())
+            };
+            let mut digest = [0; 32];
+            digest[31] = n;
+            store.snapshot_of(&Digest::from_bytes(digest), &mut take).await.unwrap();
+            let of_key = one.pop().unwrap();
+            assert_eq!(all.contains(&of_key), n < 4, "{key}: {of_key:?}");
+            assert!(one.len() > 3 && one.iter().all(|row| all.contains(row)), "{key}: {one:?}");
+        }
+        states.push(all.into_iter().map(|row| (row.kind, row.subject, row.payload)).collect::<BTreeSet<_>>());
+    }
+    assert_eq!(states[0], states[1]);
 }
