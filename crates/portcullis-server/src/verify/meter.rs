@@ -48,13 +48,13 @@ enum Shared {
 pub(crate) struct Name<'k> {
     whose: &'static str,
     kind: &'static str,
-    name: &'k str,
+    own: &'k str,
 }
 
 impl<'k> Name<'k> {
     /// The parts that it is written of, one behind the other.
     pub(crate) const fn parts(&self) -> [&'k str; 3] {
-        [self.whose, self.kind, self.name]
+        [self.whose, self.kind, self.own]
     }
 }
 
@@ -145,7 +145,7 @@ impl<'a> Meter<'a> {
     fn of_windows<'k>(&self, keyring: &'k Keyring, standing: limiter::Standing) -> Standing<'k> {
         let (subject, place) = standing.place;
         let subject = self.subjects.iter().flatten().nth(subject);
-        let nameless = Name { whose: "", kind: "", name: "" };
+        let nameless = Name { whose: "", kind: "", own: "" };
         Standing {
             name: subject.map_or(nameless, |&subject| window_name(subject, keyring.limits(subject), place)),
             limit: standing.limit,
@@ -291,10 +291,10 @@ const fn whose(subject: Subject) -> &'static str {
 fn window_name(subject: Subject, limits: Option<&Limits>, place: usize) -> Name<'_> {
     let rate: &[&str] = if matches!(subject, Subject::Family(_)) { &["minute", "second"] } else { &[] };
     let named = limits.into_iter().flat_map(|limits| limits.named.iter().map(|limit| limit.name.as_str()));
-    let name = rate.iter().copied().chain(named).nth(place).unwrap_or_default();
-    Name { whose: whose(subject), kind: "", name }
+    let own = rate.iter().copied().chain(named).nth(place).unwrap_or_default();
+    Name { whose: whose(subject), kind: "", own }
 }
 
 const fn quota_name(subject: Subject, period: Period) -> Name<'static> {
-    Name { whose: whose(subject), kind: "quota-", name: period.name() }
+    Name { whose: whose(subject), kind: "quota-", own: period.name() }
 }

@@ -117,12 +117,11 @@ pub(crate) async fn check<T>(
         if Box::pin(meter.ask_shared()).await {
             continue;
         }
-        match meter.wanted.take() {
-            Some(wanted) => Box::pin(cluster::quotas::take(app, &wanted)).await?,
-            None => {
-                let reading = primary::read(app, question.ask.token.digest(), question.from_primary);
-                read = Some(Box::pin(reading).await?);
-            }
+        if let Some(wanted) = meter.wanted.take() {
+            Box::pin(cluster::quotas::take(app, &wanted)).await?;
+        } else {
+            let reading = primary::read(app, question.ask.token.digest(), question.from_primary);
+            read = Some(Box::pin(reading).await?);
         }
     }
     Err(NoDecision::Crowded)
