@@ -1,5 +1,6 @@
 //! `POST /verify`
 
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::Server;
@@ -239,4 +240,43 @@ async fn an_operator_needs_the_grant() {
     assert_eq!(server.get(&key.token, "/whoami").await.ok()["kind"], "api_key");
     let me = server.op_get("/whoami").await.ok();
     assert_eq!(me["grants"].as_array().unwrap().len(), 9);
+}
+
+#[tokio::test]
+async fn who_is_answered_without_the_router_is_answered_as_with_it() {
+    let (server, ann, clinic, _) = with_owner().await;
+    server.patch(&server.operator, &format!("/users/{ann}"), &json!({"platform_admin": true})).await.ok();
+    let session = server.sign_in(&ann).await;
+    let key = server.key(&ann, &json!({"name": "One", "metadata": {"plan": "pro"}})).await.token;
+    let large = format!("{{\"token\":\"{}\"}}", "x".repeat(2 << 20));
+    let bodies = [
+        format!("{{\"token\":\"{key}\",\"cost\":0}}"),
+        format!("{{\"token\":\"{key}\",\"cost\":0,\"business_id\":\"{clinic}\",\"permission\":\"calls:write\"}}"),
+        format!("{{\"token\":\"{key}\",\"explain\":true}}"),
+        format!("{{\"token\":\"{key}\",\"cost\":0,\"consistency\":\"primary\"}}"),
+        format!("{{\"token\":\"{key}\",\"cost\":-1,\"permission\":\"x\",\"ip_address\":\"y\",\"gate\":\"z\"}}"),
+        format!("{{\"token\":\"{key}\",\"token\":\"{key}\"}}"),
+        format!("[\"{key}\"]"),
+        "{\"token\":\"made up\"}".to_owned(),
+        "{\"token\":7}".to_owned(),
+        "{\"token\":".to_owned(),
+        "null".to_owned(),
+        String::new(),
+        "\u{0}".to_owned(),
+        large,
+    ];
+    for (body, of_type) in bodies.iter().flat_map(|body| [(body, "application/json"), (body, "text/plain")]) {
+        let asked = || server.request(Method::POST, "/verify").header("content-type", of_type).body(body.clone());
+        let direct = server.send(asked().bearer_auth(&server.operator)).await;
+        let by_router = asked().header("cookie", &session.cookie).header("sec-fetch-site", "same-origin");
+        let by_router = server.send(by_router).await;
+        let seen = |mut answer: crate::support::Answer| {
+            if let Some(id) = answer.body.get_mut("request_id") {
+                *id = Value::Null;
+            }
+            let names: std::collections::BTreeSet<_> = answer.headers.keys().map(ToString::to_string).collect();
+            (answer.status, answer.body, names)
+        };
+        assert_eq!(seen(direct), seen(by_router), "{of_type}: {}", body.get(..80).unwrap_or(body));
+    }
 }
