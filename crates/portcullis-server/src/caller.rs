@@ -209,18 +209,8 @@ async fn anyone(app: &App, parts: &Parts) -> Result<Anyone, Error> {
         Sent::Nothing => return Err(Error::NoCredential),
         Sent::Unusable => return Err(Error::denied(Denial::Malformed)),
         Sent::Token(text) => text,
-        Sent::Session(token) => {
-            let session = sessions::find(app, token).await?;
-            Knock::is_by(parts, Actor::User(session.user));
-            check_same_site(app, parts)?;
-            // A page that asks by itself whether anything has changed does not keep an abandoned session alive.
-            if parts.headers.contains_key(BY_ITSELF) {
-                sessions::check(app, &session, app.clock.now())?;
-            } else {
-                sessions::go_on(app, &session).await?;
-            }
-            return Ok(Anyone::User(Box::new(session)));
-        }
+        // A session is read from the database, and the room for that is on the heap: keys would carry it along.
+        Sent::Session(token) => return Box::pin(by_session(app, parts, token)).await,
     };
     if !verify::is_operator_token(app, text) {
         let presented = verify::present(app, text);
@@ -230,6 +220,19 @@ async fn anyone(app: &App, parts: &Parts) -> Result<Anyone, Error> {
     let (id, grants) = verify::operator(app, text).await.map_err(unavailable)?.ok_or(Error::denied(Denial::Unknown))?;
     Knock::is_by(parts, Actor::OperatorKey(id));
     Ok(Anyone::Operator(id, grants))
+}
+
+async fn by_session(app: &App, parts: &Parts, token: &str) -> Result<Anyone, Error> {
+    let session = sessions::find(app, token).await?;
+    Knock::is_by(parts, Actor::User(session.user));
+    check_same_site(app, parts)?;
+    // A page that asks by itself whether anything has changed does not keep an abandoned session alive.
+    if parts.headers.contains_key(BY_ITSELF) {
+        sessions::check(app, &session, app.clock.now())?;
+    } else {
+        sessions::go_on(app, &session).await?;
+    }
+    Ok(Anyone::User(Box::new(session)))
 }
 
 /// `/user`: the caller's own account, which a key reaches only with user management.

@@ -75,7 +75,8 @@ async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
     };
     let answered = answered.unwrap_or_else(|_| Error::Internal("a handler panicked".to_owned()).into_response());
     if let (Some(knock), Some(Pending(error))) = (knock, answered.extensions().get::<Pending>()) {
-        knock.note(&app, error).await;
+        // What seldom happens waits on the heap: every request would carry along the room for it.
+        Box::pin(knock.note(&app, error)).await;
     }
     let mut response = finished(answered, id);
     let headers = response.headers_mut();

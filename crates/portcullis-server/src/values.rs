@@ -42,19 +42,19 @@ pub(crate) struct Values {
 pub(crate) struct Text(Vec<u8>);
 
 impl Told {
-    /// The header's name. It is a constant where it is asked for, and so takes no room before that.
+    /// The header's name, which is a constant where it is asked for, and so takes no room before that.
     pub(crate) const fn name(self) -> HeaderName {
         match self {
-            Self::KeyId => HeaderName::from_static("x-portcullis-key-id"),
-            Self::UserId => HeaderName::from_static("x-portcullis-user-id"),
-            Self::BusinessId => HeaderName::from_static("x-portcullis-business-id"),
-            Self::Businesses => HeaderName::from_static("x-portcullis-businesses"),
-            Self::Permissions => HeaderName::from_static("x-portcullis-permissions"),
-            Self::RateLimitPolicy => HeaderName::from_static("ratelimit-policy"),
-            Self::RateLimit => HeaderName::from_static("ratelimit"),
-            Self::Limit => HeaderName::from_static("x-ratelimit-limit"),
-            Self::Remaining => HeaderName::from_static("x-ratelimit-remaining"),
-            Self::Reset => HeaderName::from_static("x-ratelimit-reset"),
+            Self::KeyId => const { HeaderName::from_static("x-portcullis-key-id") },
+            Self::UserId => const { HeaderName::from_static("x-portcullis-user-id") },
+            Self::BusinessId => const { HeaderName::from_static("x-portcullis-business-id") },
+            Self::Businesses => const { HeaderName::from_static("x-portcullis-businesses") },
+            Self::Permissions => const { HeaderName::from_static("x-portcullis-permissions") },
+            Self::RateLimitPolicy => const { HeaderName::from_static("ratelimit-policy") },
+            Self::RateLimit => const { HeaderName::from_static("ratelimit") },
+            Self::Limit => const { HeaderName::from_static("x-ratelimit-limit") },
+            Self::Remaining => const { HeaderName::from_static("x-ratelimit-remaining") },
+            Self::Reset => const { HeaderName::from_static("x-ratelimit-reset") },
             Self::RetryAfter => header::RETRY_AFTER,
             Self::RequestId => X_REQUEST_ID,
         }
