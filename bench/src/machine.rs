@@ -72,7 +72,7 @@ fn machine() -> BTreeMap<String, String> {
 }
 
 /// The first line that a program prints; nothing where it is missing.
-fn said(words: &[&str]) -> String {
+pub(crate) fn said(words: &[&str]) -> String {
     let Some((program, arguments)) = words.split_first() else { return String::new() };
     let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new(program);

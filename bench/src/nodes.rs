@@ -136,7 +136,7 @@ async fn revoke(servers: &[Server], stored: &Stored, count: usize, table: &mut T
 async fn follow(postgres: &Postgres, servers: &[Server], stored: &Stored, table: &mut Table) -> Done<()> {
     let client = Client::new(stored)?;
     let server = servers.first().ok_or("no node")?;
-    // Edits that change nothing but have to be read and applied like any other: limits that are set.
+    // Edits that change nothing but have to be read and applied like any other: the last one of a key, over and over.
     let changes = format!(
         "BEGIN; WITH head AS (UPDATE change_head SET seq = seq + {CHANGES} RETURNING seq)
         INSERT INTO changes SELECT seq - {CHANGES} + n, 0, 0, c.kind, c.subject, c.payload FROM head,

@@ -28,12 +28,13 @@ parts! {
     Mix "mix",
     Flood "flood",
     Connections "connections",
-    Revokes "revokes",
     Peers "peers",
     Nodes "nodes",
     Lists "lists",
     Meter "meter",
     Gateways "gateways",
+    // Last: what it revokes is dead for all that would come after it.
+    Revokes "revokes",
 }
 
 /// What to do.

@@ -89,16 +89,6 @@ pub(crate) enum Content {
     Streamed(Body),
 }
 
-impl Answering for Router {
-    fn answer(
-        self: &Arc<Self>,
-        request: Request<Incoming>,
-        peer: SocketAddr,
-    ) -> impl Future<Output = Response<Content>> + Send + use<> {
-        routed(self, request, peer)
-    }
-}
-
 /// Has a router answer.
 pub(crate) fn routed(
     router: &Router,

@@ -1,7 +1,7 @@
 //! Values of an answer's headers, written one behind the other: one piece of memory for all of them.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use portcullis_core::id::RequestId;
 
 use crate::error::X_REQUEST_ID;
@@ -122,6 +122,14 @@ impl Values {
             begin = end;
         }
     }
+}
+
+/// An answer whose headers have the room that the request's had.
+pub(crate) fn emptied(mut headers: HeaderMap) -> Response<Bytes> {
+    headers.clear();
+    let mut response = Response::new(Bytes::new());
+    *response.headers_mut() = headers;
+    response
 }
 
 #[cfg(test)]

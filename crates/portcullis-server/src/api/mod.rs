@@ -65,7 +65,7 @@ impl<T> Written<T> {
 
 impl<T> IntoResponse for Written<T> {
     fn into_response(self) -> Response {
-        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        const JSON: HeaderValue = HeaderValue::from_static(crate::body::JSON);
         ([(header::CONTENT_TYPE, JSON)], self.body).into_response()
     }
 }

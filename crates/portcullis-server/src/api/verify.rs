@@ -75,7 +75,9 @@ async fn answer(
     asked: &Question,
     written: impl FnOnce(Decision<'_>) -> Result<Vec<u8>, Error>,
 ) -> Result<Vec<u8>, Error> {
-    let answered = verify::check(app, asked, |decided| {
+    // The others of a batch may have waited for a database.
+    let asked = Question { at: app.clock.now(), ..*asked };
+    let answered = verify::check(app, &asked, |decided| {
         let explanation = question.explain.then(|| decided.explanation());
         written(Decision { explanation, ..wire(&app.catalogue, decided) })
     });

@@ -45,8 +45,8 @@ impl Memory {
         !self.keyring.is_poisoned()
     }
 
-    /// Takes changes in, in their order. After each of them the memory is one that was true once, or becomes true: what is read
-    /// between two of them is no older than what was there before the first. At one that does not fit it stops, and calls `unfit`
+    /// Takes changes in, in their order, a few at a time. What is read between two of them is no older than what was there before the
+    /// first, though an edit of several changes may be half there: each of them is to be harmless without the others. At one that does not fit it stops, and calls `unfit`
     /// before anybody can look.
     pub async fn apply(&self, changes: Vec<Change>, unfit: impl Fn()) -> Result<(), NotApplied> {
         let mut changes = changes.into_iter();

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::caller::{Client, put_limits};
 use crate::error::Error;
 use crate::metrics::Surface;
-use crate::values::Values;
+use crate::values::{Values, emptied};
 
 const BASE: &str = "/auth/";
 const FORWARDED: [HeaderName; 2] =
@@ -76,14 +76,6 @@ pub(crate) async fn answer(
             response
         }
     }
-}
-
-/// An answer whose headers have the room that the request's had.
-pub(crate) fn emptied(mut headers: HeaderMap) -> Response<Bytes> {
-    headers.clear();
-    let mut response = Response::new(Bytes::new());
-    *response.headers_mut() = headers;
-    response
 }
 
 /// What the answer tells of one that may pass.

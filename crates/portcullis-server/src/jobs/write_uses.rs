@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::spool::SHARDS;
 use crate::store::uses::{HourOfUse, LastUse};
 use crate::store::{StoreError, again};
-use crate::verify::uses::{Counted, Counts, Row, hour_of, row};
+use crate::verify::uses::{Counted, Counts, Waiting, hour_of};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// How many blocks one transaction writes: so many, or a part of all that wait, so that none waits much longer than that many
@@ -27,12 +27,13 @@ pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
     if let Err(error) = all(&app).await {
         tracing::warn!(%error, "cannot write what was counted before this start; it stays in the spool");
     }
-    let (mut turn, mut after) = (0, None);
+    let (mut turn, mut lap) = (0, Lap::default());
     while next_turn(EVERY, &mut ended).await {
         turn = (turn + 1) % SHARDS;
-        let (_, waiting) = app.uses.len();
-        let done = once(&app, AT_LEAST.max(waiting / SECONDS), &mut after).await;
-        if let Err(error) = done {
+        if lap.is_over() {
+            lap = Lap::begin(&app).await;
+        }
+        if let Err(error) = once(&app, lap.part()).await {
             app.metrics.uses_not_written.inc();
             tracing::warn!(%error, "cannot write what was counted; it stays in the spool, and is written when this is over");
         }
@@ -40,22 +41,61 @@ pub(crate) async fn run(app: Arc<App>, mut ended: watch::Receiver<bool>) {
     }
 }
 
+/// Everything that waited at one moment, in the order of its rows, a part for each second. Rows that stand beside each other share the
+/// pages of a table, which are then written once for all of them.
+#[derive(Debug, Default)]
+struct Lap {
+    all: Vec<Waiting>,
+    begun: usize,
+    each: usize,
+}
+
+impl Lap {
+    async fn begin(app: &App) -> Self {
+        let all = waiting(app).await;
+        let each = AT_LEAST.max(all.len().div_ceil(SECONDS));
+        Self { all, begun: 0, each }
+    }
+
+    const fn is_over(&self) -> bool {
+        self.begun >= self.all.len()
+    }
+
+    fn part(&mut self) -> &[Waiting] {
+        let begun = self.begun;
+        self.begun = self.all.len().min(begun + self.each);
+        self.all.get(begun..self.begun).unwrap_or_default()
+    }
+}
+
+async fn waiting(app: &App) -> Vec<Waiting> {
+    let mut all = Vec::new();
+    for number in 0..SHARDS {
+        all.append(&mut app.uses.waiting(number));
+        tokio::task::yield_now().await;
+    }
+    let sorted = tokio::task::spawn_blocking(move || {
+        all.sort_unstable_by_key(Waiting::row);
+        all
+    });
+    sorted.await.unwrap_or_default()
+}
+
 /// Writes everything that there is to write now.
 pub(crate) async fn all(app: &App) -> Result<(), StoreError> {
-    let (_, waiting) = app.uses.len();
-    let mut after = None;
-    for _ in 0..waiting.div_ceil(AT_ONCE) {
-        once(app, AT_ONCE, &mut after).await?;
+    for part in waiting(app).await.chunks(AT_ONCE) {
+        once(app, part).await?;
     }
     Ok(())
 }
 
-/// One transaction, of what waits behind the row where the last one ended.
-async fn once(app: &App, most: usize, after: &mut Option<Row>) -> Result<(), StoreError> {
+/// One transaction, of those of these that still wait.
+async fn once(app: &App, part: &[Waiting]) -> Result<(), StoreError> {
     let books = app.uses.books.write().await;
-    let taken = app.uses.take_dirty(most, *after);
-    let Some(last) = taken.last() else { return Ok(()) };
-    *after = Some(row(last.subject));
+    let taken = app.uses.take(part);
+    if taken.is_empty() {
+        return Ok(());
+    }
     // Whoever asks what was used waits for this.
     let done = again!({ app.store.in_time(write(app, &taken)).await });
     match &done {

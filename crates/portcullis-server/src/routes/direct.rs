@@ -4,7 +4,7 @@
 //! as arguments. Whoever is not plainly an operator key with its grant goes through the router, which knows what to tell them.
 
 use std::net::{IpAddr, SocketAddr};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::Router;
@@ -23,10 +23,10 @@ use crate::app::App;
 use crate::body;
 use crate::clock::Stopwatch;
 use crate::error::Error;
-use crate::gateway::forward_auth::{self, Dialect, emptied};
+use crate::gateway::forward_auth::{self, Dialect};
 use crate::metrics::Part;
 use crate::serve::{Answering, Content, routed};
-use crate::values::Values;
+use crate::values::{Values, emptied};
 use crate::verify;
 use crate::verify::credentials::{Sent, sent};
 
@@ -75,7 +75,9 @@ impl Answering for Routes {
         request: Request<Incoming>,
         peer: SocketAddr,
     ) -> impl Future<Output = Response<Content>> + Send + use<> {
-        let answering: BoxFuture<'static, Response<Content>> = match self.direct(&request) {
+        // A bug in one request must not take the connection with it, here as below.
+        let direct = catch_unwind(AssertUnwindSafe(|| self.direct(&request))).unwrap_or_default();
+        let answering: BoxFuture<'static, Response<Content>> = match direct {
             None => routed(&self.router, request, peer).boxed(),
             Some(direct) => {
                 let routes = Arc::clone(self);

@@ -7,13 +7,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
+use http::{Request, Response};
+use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::{ConnectionLimits, serve};
+use super::{Answering, ConnectionLimits, Content, routed, serve};
 
 mod refusals;
 
@@ -25,6 +27,16 @@ const LONG: Duration = Duration::from_mins(1);
 /// What hyper says where it refuses a request, as a body of ours.
 const LOOKS_REFUSED: &str = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 const BIG_BYTES: usize = 32 * 1024 * 1024;
+
+impl Answering for Router {
+    fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Content>> + Send + use<> {
+        routed(self, request, peer)
+    }
+}
 
 struct Running {
     address: SocketAddr,

@@ -26,11 +26,11 @@ pub(super) async fn open(directory: &Path) -> Result<Store, OpenError> {
         // With NORMAL, a power loss could take back a commit that was answered, and bring a revoked key back to life.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        // In KiB. With the default of 2 MB, each row of a large table that counts are written to is read from the file again.
-        .pragma("cache_size", "-32000")
         .busy_timeout(Duration::from_secs(5));
     let opening = |cause| OpenError::Open { path: shown.clone(), cause };
-    let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(opening)?;
+    // In KiB. With the default of 2 MB, each row of a large table that counts are written to is read from the file again.
+    let writing = options.clone().pragma("cache_size", "-32000");
+    let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await.map_err(opening)?;
     private(directory).map_err(in_directory)?;
     migrations::run(Engine::Sqlite(&writer), &shown).await?;
     migrations::check(Engine::Sqlite(&writer), &shown).await?;

@@ -8,7 +8,7 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,6 +45,20 @@ pub(crate) struct Counted {
     block: Block,
 }
 
+/// A block that the database has not heard of, or did not when it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    subject: Subject,
+    block: Block,
+}
+
+impl Waiting {
+    /// Where its rows stand among those of others: tables are in the order of the ids' texts, and so of their bytes.
+    pub(crate) fn row(&self) -> (u32, [u8; 16]) {
+        (self.subject.kind(), *self.subject.as_bytes())
+    }
+}
+
 /// See the module's own words.
 #[derive(Debug)]
 pub(crate) struct Uses {
@@ -61,8 +75,8 @@ pub(crate) struct Uses {
 struct Shard {
     /// The block of the hour that was counted in last.
     current: BySubject,
-    /// Blocks that the database has not heard of, or not all.
-    dirty: VecDeque<Block>,
+    /// How many blocks the database has not heard of, or not all.
+    waiting: usize,
     /// Blocks of earlier hours, until the database has them.
     earlier: HashMap<Subject, Vec<Block>>,
 }
@@ -82,7 +96,7 @@ impl Uses {
             slot.raise(Flag::Unsure);
             slot.raise(Flag::Dirty);
             let mut shard = uses.shards.of(subject);
-            shard.dirty.push_back(block);
+            shard.waiting += 1;
             shard.earlier.entry(subject).or_default().push(block);
         }
         uses
@@ -104,7 +118,7 @@ impl Uses {
             slot.used(last_use);
         }
         if slot.raise(Flag::Dirty) {
-            shard.dirty.push_back(block);
+            shard.waiting += 1;
         }
     }
 
@@ -129,39 +143,31 @@ impl Uses {
         }
     }
 
-    /// Up to so many blocks that the database has not heard of, in the order of their rows, beginning behind `after` and going on at the
-    /// start: rows that stand beside each other share the pages of a table, which are then written once for all of them. Each must come
-    /// back, to [`Uses::written`] or [`Uses::not_written`].
-    pub(crate) fn take_dirty(&self, most: usize, after: Option<Row>) -> Vec<Counted> {
-        let mut waiting: Vec<(bool, Row, Block)> = Vec::new();
-        for shard in self.shards.each() {
-            waiting.extend(shard.dirty.iter().filter_map(|&block| {
-                let row = row(dedication(self.arena.words(block))?.1);
-                Some((after.is_some_and(|after| row <= after), row, block))
-            }));
+    /// What the database has not heard of, in one of the shards.
+    pub(crate) fn waiting(&self, number: usize) -> Vec<Waiting> {
+        let shard = self.shards.lock(number);
+        let blocks: Vec<Block> = shard.current.blocks().chain(shard.earlier.values().flatten().copied()).collect();
+        // To look at each would keep requests waiting. What becomes of one meanwhile is seen when it is taken.
+        drop(shard);
+        let waits = |block: &Block| self.slot(*block).has(Flag::Dirty);
+        let named = |block| Some(Waiting { subject: dedication(self.arena.words(block))?.1, block });
+        blocks.into_iter().filter(waits).filter_map(named).collect()
+    }
+
+    /// Takes those of these that still wait. Each must come back, to [`Uses::written`] or [`Uses::not_written`].
+    pub(crate) fn take(&self, all: &[Waiting]) -> Vec<Counted> {
+        let mut taken = Vec::with_capacity(all.len());
+        for &Waiting { subject, block } in all {
+            let mut shard = self.shards.of(subject);
+            let slot = self.slot(block);
+            let is_its = dedication(self.arena.words(block)) == Some((Use::Counts, subject));
+            if is_its && slot.has(Flag::Dirty) {
+                slot.lower(Flag::Dirty);
+                shard.waiting = shard.waiting.saturating_sub(1);
+                slot.raise(Flag::OnItsWay);
+                taken.extend(self.counted(block));
+            }
         }
-        if most < waiting.len() {
-            waiting.select_nth_unstable(most);
-            waiting.truncate(most);
-        }
-        let mut chosen: Vec<Block> = waiting.iter().map(|&(.., block)| block).collect();
-        chosen.sort_unstable();
-        let mut taken = Vec::with_capacity(chosen.len());
-        for mut shard in self.shards.each() {
-            shard.dirty.retain(|block| {
-                let is_chosen = chosen.binary_search(block).is_ok();
-                if is_chosen {
-                    let slot = self.slot(*block);
-                    slot.lower(Flag::Dirty);
-                    slot.raise(Flag::OnItsWay);
-                    taken.extend(self.counted(*block));
-                }
-                !is_chosen
-            });
-        }
-        taken.sort_unstable_by_key(|counted| {
-            (after.is_some_and(|after| row(counted.subject) <= after), row(counted.subject))
-        });
         taken
     }
 
@@ -209,7 +215,7 @@ impl Uses {
             slot.raise(Flag::Unsure);
             slot.lower(Flag::OnItsWay);
             if slot.raise(Flag::Dirty) {
-                shard.dirty.push_back(counted.block);
+                shard.waiting += 1;
             }
         }
     }
@@ -251,19 +257,12 @@ impl Uses {
     pub(crate) fn len(&self) -> (usize, usize) {
         self.shards
             .each()
-            .fold((0, 0), |(current, dirty), shard| (current + shard.current.len(), dirty + shard.dirty.len()))
+            .fold((0, 0), |(current, waiting), shard| (current + shard.current.len(), waiting + shard.waiting))
     }
 
     fn slot(&self, block: Block) -> Slot<'_> {
         Slot { words: self.arena.words(block) }
     }
-}
-
-/// Where a subject's rows stand among those of others: tables are in the order of the ids' texts, and so of their bytes.
-pub(crate) type Row = (u32, [u8; 16]);
-
-pub(crate) fn row(subject: Subject) -> Row {
-    (subject.kind(), *subject.as_bytes())
 }
 
 /// Whether a block of another process has counted what the database may not have heard of.

@@ -33,6 +33,14 @@ async fn store() -> (TempDir, Store) {
     (directory, store)
 }
 
+fn waiting(uses: &Uses) -> Vec<Waiting> {
+    (0..SHARDS).flat_map(|number| uses.waiting(number)).collect()
+}
+
+fn take(uses: &Uses, most: usize) -> Vec<Counted> {
+    uses.take(waiting(uses).get(..most).unwrap_or(&waiting(uses)))
+}
+
 fn use_times(uses: &Uses, times: u32, now: Timestamp) {
     (0..times).for_each(|_| uses.count(Subject::ApiKey(KEY), Code::Valid, now, None));
 }
@@ -67,32 +75,32 @@ async fn what_is_sent_twice_counts_once() {
     let (directory, store) = store().await;
     let uses = uses(directory.path(), 1);
     use_times(&uses, 5, NOW);
-    let taken = uses.take_dirty(100, None);
+    let taken = take(&uses, 100);
     write(&store, &taken).await;
     // The answer to the commit was lost, so it is sent again, by itself and together with what came meanwhile.
     uses.not_written(&taken);
-    let again = uses.take_dirty(100, None);
+    let again = take(&uses, 100);
     assert_eq!(again.first().unwrap().written, None, "only the database can tell");
     write(&store, &again).await;
     assert_eq!(written(&store).await, (5, 5));
     uses.not_written(&again);
     use_times(&uses, 2, NOW);
-    let more = uses.take_dirty(100, None);
+    let more = take(&uses, 100);
     write(&store, &more).await;
     uses.written(&more);
     assert_eq!(written(&store).await, (7, 7));
     use_times(&uses, 1, NOW);
-    let last = uses.take_dirty(100, None);
+    let last = take(&uses, 100);
     // A full disk takes nothing in. What is told meanwhile is what is in the database and what is not, each once.
     uses.not_written(&last);
     let unwritten =
         |uses: &Uses| uses.unwritten(Subject::ApiKey(KEY)).0.iter().map(|(_, counts)| counts[0]).sum::<u32>();
     assert_eq!((written(&store).await, unwritten(&uses)), ((7, 7), 1));
-    let last = uses.take_dirty(100, None);
+    let last = take(&uses, 100);
     write(&store, &last).await;
     uses.written(&last);
     assert_eq!((written(&store).await, unwritten(&uses)), ((8, 8), 0));
-    assert!(uses.take_dirty(100, None).is_empty());
+    assert!(take(&uses, 100).is_empty());
 }
 
 /// A process that is killed: before it wrote, after it wrote and before it knew, and after.
@@ -104,40 +112,47 @@ async fn wherever_a_process_ends_the_next_one_writes_what_is_left() {
 
     let second = uses(directory.path(), 2);
     use_times(&second, 4, NOW);
-    let taken = second.take_dirty(100, None);
+    let taken = take(&second, 100);
     assert_eq!(taken.len(), 2, "what the first has counted is not counted on");
     write(&store, &taken).await;
     assert_eq!(written(&store).await, (7, 7));
 
     let third = uses(directory.path(), 3);
-    let taken = third.take_dirty(100, None);
+    let taken = take(&third, 100);
     assert_eq!(taken.len(), 2, "the second did not know that it was written");
     write(&store, &taken).await;
     third.written(&taken);
     assert_eq!(written(&store).await, (7, 7));
 
     let fourth = uses(directory.path(), 4);
-    assert!(fourth.take_dirty(100, None).is_empty());
+    assert!(take(&fourth, 100).is_empty());
     assert_eq!(fourth.unwritten(Subject::ApiKey(KEY)).0, []);
 }
 
 #[test]
-fn what_waits_is_taken_in_the_order_of_its_rows_and_nothing_twice() {
+fn what_waited_is_taken_once_and_what_came_meanwhile_waits() {
     let directory = TempDir::new().unwrap();
     let uses = uses(directory.path(), 1);
-    let key = |n: u8| Subject::ApiKey(ApiKeyId::from_bytes([n.wrapping_mul(77); 16]));
+    let key = |n: u8| Subject::ApiKey(ApiKeyId::from_bytes([n; 16]));
     (0..40).for_each(|n| uses.count(key(n), Code::Valid, NOW, None));
-    let mut expected: Vec<Row> = (0..40).map(|n| row(key(n))).collect();
-    expected.sort_unstable();
-    let (mut seen, mut after) = (Vec::new(), Some(expected[29]));
-    for most in [6, 10, 15, 100] {
-        let taken: Vec<Row> = uses.take_dirty(most, after).iter().map(|counted| row(counted.subject)).collect();
-        after = taken.last().copied().or(after);
-        seen.extend(taken);
-    }
-    expected.rotate_left(30);
-    assert_eq!(seen, expected, "from where the last one ended to the end, and on from the beginning");
-    assert_eq!(uses.len(), (40, 0));
+    let all = waiting(&uses);
+    (30..50).for_each(|n| uses.count(key(n), Code::Valid, NOW, None));
+    let taken = uses.take(&all);
+    assert_eq!((taken.len(), uses.len()), (40, (50, 10)), "with what was counted in their blocks meanwhile");
+    assert_eq!(taken.iter().map(|counted| counted.counts[0]).sum::<u32>(), 50);
+    assert!(uses.take(&all).is_empty(), "nothing is taken twice");
+    uses.count(key(0), Code::Valid, NOW, None);
+    uses.written(&taken[..20]);
+    uses.not_written(&taken[20..]);
+    let mut again = waiting(&uses);
+    again.sort_unstable_by_key(Waiting::row);
+    let rows: Vec<_> = again.iter().map(Waiting::row).collect();
+    let returned = taken[20..].iter().map(|counted| counted.subject);
+    let mut expected: Vec<_> = returned.chain([key(0)]).chain((40..50).map(key)).collect();
+    expected.sort_unstable_by_key(|subject| *subject.as_bytes());
+    expected.dedup();
+    assert_eq!(rows, expected.iter().map(|subject| (subject.kind(), *subject.as_bytes())).collect::<Vec<_>>());
+    assert_eq!(uses.len().1, rows.len());
 }
 
 #[tokio::test]
@@ -149,10 +164,10 @@ async fn an_hour_that_is_over_goes_when_it_is_written() {
     use_times(&uses, 3, later);
     let hours = uses.unwritten(Subject::ApiKey(KEY)).0;
     assert_eq!(hours.iter().map(|(_, counts)| counts[0]).sum::<u32>(), 5);
-    let taken = uses.take_dirty(1, None);
+    let taken = take(&uses, 1);
     write(&store, &taken).await;
     uses.written(&taken);
-    let taken = uses.take_dirty(100, None);
+    let taken = take(&uses, 100);
     write(&store, &taken).await;
     uses.written(&taken);
     assert_eq!((uses.len(), written(&store).await), ((1, 0), (5, 5)));
@@ -161,7 +176,7 @@ async fn an_hour_that_is_over_goes_when_it_is_written() {
     (0..SHARDS).for_each(|number| uses.sweep(number, later.plus_millis(3_600_000)));
     assert_eq!(uses.len().0, 0, "nobody has used it in this hour");
     use_times(&uses, 1, NOW);
-    let taken = uses.take_dirty(100, None);
+    let taken = take(&uses, 100);
     write(&store, &taken).await;
     assert_eq!(written(&store).await, (6, 6), "a clock that went back counts beside what is there");
 }
@@ -173,7 +188,7 @@ async fn hours_and_days_are_forgotten_each_in_its_time() {
     for days in 0..4 {
         use_times(&uses, 1, NOW.plus_days(days));
     }
-    let taken = uses.take_dirty(100, None);
+    let taken = take(&uses, 100);
     write(&store, &taken).await;
     let first_day = i64::from(hour_of(NOW)) / 24;
     let mut edit = store.edit().await.unwrap();
