@@ -3,6 +3,7 @@
 mod apache;
 mod api;
 mod authzen;
+mod direct;
 mod envoy;
 mod forward_auth;
 mod introspection;
