@@ -14,7 +14,7 @@ use sqlx::Row as _;
 use super::changes::HEAD;
 use super::{Engine, Store, StoreError, Transaction, digest, from_json, instant, limits, on, packed, typed};
 
-/// A key as a row has it, in the order of [`keys!`]. It is read in place: there are millions.
+/// A key as a row has it, in the order of `keys!`. It is read in place: there are millions.
 pub(super) type KeyRow<'r> = (
     (&'r str, &'r str, &'r str, &'r str, &'r str, &'r [u8]),
     (bool, Option<&'r str>, Option<&'r str>, bool, &'r str, Option<&'r str>),
@@ -33,7 +33,7 @@ macro_rules! keys {
     };
 }
 
-/// The columns of a row of [`keys!`], of either engine.
+/// The columns of a row of `keys!`, of either engine.
 macro_rules! key_row {
     ($row:expr) => {{
         let row = $row;
