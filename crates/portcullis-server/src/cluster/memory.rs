@@ -46,8 +46,8 @@ impl Memory {
     }
 
     /// Takes changes in, in their order, a few at a time. What is read between two of them is no older than what was there before the
-    /// first, though an edit of several changes may be half there: each of them is to be harmless without the others. At one that does not fit it stops, and calls `unfit`
-    /// before anybody can look.
+    /// first, though an edit of several changes may be half there: each of them is to be harmless without the others. At one that does
+    /// not fit it stops, and calls `unfit` before anybody can look.
     pub async fn apply(&self, changes: Vec<Change>, unfit: impl Fn()) -> Result<(), NotApplied> {
         let mut changes = changes.into_iter();
         loop {
