@@ -33,8 +33,9 @@ const OF_REQUESTS: &str = "--toggle-collect=portcullis_server::serve::connection
 /// The counts that are kept, and how far one may be from them.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
-    /// What had compiled it: another compiler makes other instructions of the same program.
-    rustc: String,
+    /// What had compiled it, and for what it ran: another compiler makes other instructions of the same program, and libraries choose
+    /// others on another processor.
+    made_by: String,
     tolerance_percent: u64,
     instructions: BTreeMap<String, u64>,
 }
@@ -56,12 +57,12 @@ pub(crate) fn measure(keep: bool) -> Done<bool> {
             grown.push(work);
         }
     }
-    let (rustc, before) = (machine::said(&["rustc", "--version"]), std::mem::take(&mut kept.rustc));
+    let made_by = format!("{} on {}", machine::said(&["rustc", "--version"]), machine::processor());
+    let before = std::mem::replace(&mut kept.made_by, made_by.clone());
     if keep {
-        kept.rustc = rustc;
         std::fs::write(KEPT, serde_json::to_string_pretty(&kept)? + "\n")?;
-    } else if rustc != before {
-        println!("kept was what {before} makes of it; this is {rustc}, so nothing is compared");
+    } else if made_by != before {
+        println!("kept were the counts of {before}; this is {made_by}, so nothing is compared");
     } else if !grown.is_empty() {
         let tolerance = kept.tolerance_percent;
         return Err(format!(

@@ -54,16 +54,25 @@ impl Run {
     }
 }
 
+fn file(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// What stands behind a name, where it stands first.
+fn field(text: &str, name: &str) -> String {
+    let value = text.lines().find(|line| line.starts_with(name)).and_then(|line| line.split(':').nth(1));
+    value.unwrap_or_default().trim().to_owned()
+}
+
+pub(crate) fn processor() -> String {
+    field(&file("/proc/cpuinfo"), "model name")
+}
+
 fn machine() -> BTreeMap<String, String> {
-    let file = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let field = |text: &str, name: &str| {
-        let value = text.lines().find(|line| line.starts_with(name)).and_then(|line| line.split(':').nth(1));
-        value.unwrap_or_default().trim().to_owned()
-    };
-    let processor = file("/proc/cpuinfo");
-    let cores = processor.lines().filter(|line| line.starts_with("processor")).count();
+    let cores = file("/proc/cpuinfo");
+    let cores = cores.lines().filter(|line| line.starts_with("processor")).count();
     let entries = [
-        ("processor", field(&processor, "model name")),
+        ("processor", processor()),
         ("cores", format!("{cores} cores")),
         ("memory", field(&file("/proc/meminfo"), "MemTotal")),
         ("kernel", format!("Linux {}", file("/proc/sys/kernel/osrelease").trim())),
