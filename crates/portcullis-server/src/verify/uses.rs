@@ -75,10 +75,19 @@ pub(crate) struct Uses {
 struct Shard {
     /// The block of the hour that was counted in last.
     current: BySubject,
-    /// How many blocks the database has not heard of, or not all.
+    /// Blocks that the database has not heard of, or not all; and, until they are looked for, some that it has meanwhile.
+    dirty: Vec<Block>,
+    /// How many of them wait.
     waiting: usize,
     /// Blocks of earlier hours, until the database has them.
     earlier: HashMap<Subject, Vec<Block>>,
+}
+
+impl Shard {
+    fn waits(&mut self, block: Block) {
+        self.dirty.push(block);
+        self.waiting += 1;
+    }
 }
 
 impl Uses {
@@ -96,7 +105,7 @@ impl Uses {
             slot.raise(Flag::Unsure);
             slot.raise(Flag::Dirty);
             let mut shard = uses.shards.of(subject);
-            shard.waiting += 1;
+            shard.waits(block);
             shard.earlier.entry(subject).or_default().push(block);
         }
         uses
@@ -118,7 +127,7 @@ impl Uses {
             slot.used(last_use);
         }
         if slot.raise(Flag::Dirty) {
-            shard.waiting += 1;
+            shard.waits(block);
         }
     }
 
@@ -145,13 +154,18 @@ impl Uses {
 
     /// What the database has not heard of, in one of the shards.
     pub(crate) fn waiting(&self, number: usize) -> Vec<Waiting> {
-        let shard = self.shards.lock(number);
-        let blocks: Vec<Block> = shard.current.blocks().chain(shard.earlier.values().flatten().copied()).collect();
-        // To look at each would keep requests waiting. What becomes of one meanwhile is seen when it is taken.
-        drop(shard);
-        let waits = |block: &Block| self.slot(*block).has(Flag::Dirty);
-        let named = |block| Some(Waiting { subject: dedication(self.arena.words(block))?.1, block });
-        blocks.into_iter().filter(waits).filter_map(named).collect()
+        let mut shard = self.shards.lock(number);
+        // A block that was taken and counted in again is there twice; one that was given back may be anything.
+        shard.dirty.sort_unstable();
+        shard.dirty.dedup();
+        let mut waiting = Vec::with_capacity(shard.waiting);
+        shard.dirty.retain(|&block| {
+            let of_counts = dedication(self.arena.words(block)).filter(|&(to, _)| to == Use::Counts);
+            let waits = of_counts.filter(|_| self.slot(block).has(Flag::Dirty));
+            waiting.extend(waits.map(|(_, subject)| Waiting { subject, block }));
+            waits.is_some()
+        });
+        waiting
     }
 
     /// Takes those of these that still wait. Each must come back, to [`Uses::written`] or [`Uses::not_written`].
@@ -215,7 +229,7 @@ impl Uses {
             slot.raise(Flag::Unsure);
             slot.lower(Flag::OnItsWay);
             if slot.raise(Flag::Dirty) {
-                shard.waiting += 1;
+                shard.waits(counted.block);
             }
         }
     }
