@@ -62,7 +62,9 @@ pub(crate) async fn batch(
         if place > 0 {
             body.push(b',');
         }
-        body.append(&mut answer(&app, question, asked, |decision| write(&decision)).await?);
+        // Those before it may have waited for a database.
+        let asked = Question { at: app.clock.now(), ..*asked };
+        body.append(&mut answer(&app, question, &asked, |decision| write(&decision)).await?);
     }
     body.extend_from_slice(b"]}");
     Ok(Written::new(body))
@@ -75,9 +77,7 @@ async fn answer(
     asked: &Question,
     written: impl FnOnce(Decision<'_>) -> Result<Vec<u8>, Error>,
 ) -> Result<Vec<u8>, Error> {
-    // The others of a batch may have waited for a database.
-    let asked = Question { at: app.clock.now(), ..*asked };
-    let answered = verify::check(app, &asked, |decided| {
+    let answered = verify::check(app, asked, |decided| {
         let explanation = question.explain.then(|| decided.explanation());
         written(Decision { explanation, ..wire(&app.catalogue, decided) })
     });
