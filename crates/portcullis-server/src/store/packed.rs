@@ -31,8 +31,8 @@ pub(super) async fn users_and_businesses(
     const BUSINESSES: &str = "SELECT MAX(place), string_agg(packed, '') FROM (
         SELECT rowid AS place, id || (disabled_at IS NOT NULL) AS packed FROM businesses WHERE rowid > $1
         ORDER BY rowid LIMIT 500)";
-    each(view, USERS, 0, |rows| take(user(rows.text(ID)?, rows.flag()?)?)).await?;
-    each(view, BUSINESSES, 0, |rows| take(business(rows.text(ID)?, rows.flag()?)?)).await
+    each(view, USERS, None, |rows| take(user(rows.text(ID)?, rows.flag()?)?)).await?;
+    each(view, BUSINESSES, None, |rows| take(business(rows.text(ID)?, rows.flag()?)?)).await
 }
 
 /// The memberships, and the keys that ended no longer ago than `oldest`.
@@ -53,8 +53,8 @@ pub(super) async fn members_and_keys(
             ELSE json_array((SELECT string_agg(business_id, ',') FROM api_key_businesses WHERE key_id = api_keys.id),
                 permissions, allowed_ips, metadata, expires_at, revoked_at) END AS rest
         FROM api_keys WHERE rowid > $1 ORDER BY rowid LIMIT 500)";
-    each(view, MEMBERS, 0, |rows| take(member(rows.text(ID)?, rows.text(ID)?, rows.text(ID)?)?)).await?;
-    each(view, KEYS, oldest, |rows| {
+    each(view, MEMBERS, None, |rows| take(member(rows.text(ID)?, rows.text(ID)?, rows.text(ID)?)?)).await?;
+    each(view, KEYS, Some(oldest), |rows| {
         let (id, family, user) = (rows.text(ID)?, rows.text(ID)?, rows.text(ID)?);
         let digest = HEXUPPER.decode(rows.text(DIGEST)?.as_bytes()).map_err(|_| unreadable())?;
         let environment = rows.text(ENVIRONMENT)?;
@@ -79,7 +79,7 @@ pub(super) async fn members_and_keys(
 async fn each(
     view: &mut Transaction<'static, Sqlite>,
     sql: &'static str,
-    oldest: i64,
+    oldest: Option<i64>,
     mut read: impl FnMut(&mut Packed<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     // Row numbers may be negative where somebody chose them.
@@ -105,11 +105,15 @@ async fn after(
     view: &mut Transaction<'static, Sqlite>,
     sql: &'static str,
     place: i64,
-    oldest: i64,
+    oldest: Option<i64>,
 ) -> Result<SqliteRow, sqlx::Error> {
     let query = sqlx::query(sql).bind(place);
-    // Some ask for no more than that.
-    if sql.contains("$2") { query.bind(oldest) } else { query }.fetch_one(&mut **view).await
+    match oldest {
+        Some(oldest) => query.bind(oldest),
+        None => query,
+    }
+    .fetch_one(&mut **view)
+    .await
 }
 
 /// What is left of a text of many rows.
