@@ -6,8 +6,6 @@
 //! than we do, which is request smuggling. So this reader watches the same bytes go by and remembers the first head
 //! that more than one reading fits. It needs to know only line ends and two headers.
 
-use std::io::BufRead;
-
 /// Reads along, keeping nothing but the start of a line that is not complete yet.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
@@ -51,10 +49,9 @@ impl Framing {
                     };
                 }
                 Stage::RequestLine | Stage::Headers => {
-                    let rest = bytes;
-                    // The standard library's fastest search for a byte.
-                    let length = bytes.skip_until(b'\n').unwrap_or(rest.len());
-                    let line = rest.get(..length).unwrap_or_default();
+                    let length = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
+                    let (line, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+                    bytes = rest;
                     self.part_of_line(line).inspect_err(|_| self.stage = Stage::Over)?;
                 }
             }
