@@ -10,7 +10,7 @@ use super::Place;
 /// As many entries as fit into a line, with their tags and a count.
 const SLOTS: usize = 12;
 /// How many entries a shard has, on average, when the next one is split: one that waits for its turn has up to twice as many.
-const IN_A_SHARD: usize = 512;
+const IN_A_SHARD: usize = 2_048;
 
 #[derive(Debug, Default)]
 pub(super) struct Index {

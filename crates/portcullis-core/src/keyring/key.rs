@@ -37,7 +37,8 @@ impl<'k> Key<'k> {
 
     /// What the key has in common with those it was rotated from and to.
     pub fn family(&self) -> FamilyId {
-        self.note().and_then(|note| note.family).unwrap_or_else(|| FamilyId::begun_by(self.record.id))
+        let another = self.record.is_of_another_family().then(|| self.note()?.family).flatten();
+        another.unwrap_or_else(|| FamilyId::begun_by(self.record.id))
     }
 
     /// The state of the memory that the key is of.

@@ -25,17 +25,20 @@ pub(super) struct KeyRecord {
 
 const _: () = assert!(size_of::<KeyRecord>() == 64, "a key is one line of the cache");
 
-/// Where the rest of a key is: the address of its note, and above that the place of its ends, counted from one.
+/// Where the rest of a key is: the address of its note, above that the place of its ends, counted from one, and in the highest bit
+/// whether the note names a family, so that it need not be looked at where it does not.
 #[derive(Debug, Clone, Copy)]
 struct Beside(u64);
 
 impl Beside {
-    fn new(note: Address, ends: Option<Place>) -> Result<Self, Unfit> {
+    const FAMILY: u64 = 1 << 63;
+
+    fn new(note: Address, ends: Option<Place>, family: bool) -> Result<Self, Unfit> {
         let ends = ends.map_or(0, |place| u64::from(place) + 1);
-        if ends >> (u64::BITS - ADDRESS_BITS) != 0 {
+        if ends >= Self::FAMILY >> ADDRESS_BITS {
             return Err(too_many());
         }
-        Ok(Self(ends << ADDRESS_BITS | note))
+        Ok(Self(if family { Self::FAMILY } else { 0 } | ends << ADDRESS_BITS | note))
     }
 
     const fn note(self) -> Address {
@@ -43,7 +46,18 @@ impl Beside {
     }
 
     fn ends(self) -> Option<Place> {
-        Place::try_from(self.0 >> ADDRESS_BITS).ok()?.checked_sub(1)
+        Place::try_from((self.0 & !Self::FAMILY) >> ADDRESS_BITS).ok()?.checked_sub(1)
+    }
+
+    const fn family(self) -> bool {
+        self.0 & Self::FAMILY != 0
+    }
+}
+
+impl KeyRecord {
+    /// Whether the note names another family than the one that the key itself has begun.
+    pub(super) const fn is_of_another_family(&self) -> bool {
+        self.beside.family()
     }
 }
 
@@ -163,8 +177,8 @@ impl Records {
 
     fn add(&mut self, new: NewKey<'_>) -> Result<(), Unfit> {
         let NewKey { id, digest, owner, ends, note, .. } = new;
-        let note = self.notes.put(&note).ok_or_else(too_many)?;
-        let beside = Beside::new(note, self.put_ends(None, ends)?)?;
+        let address = self.notes.put(&note).ok_or_else(too_many)?;
+        let beside = Beside::new(address, self.put_ends(None, ends)?, note.family.is_some())?;
         let policy = self.share_policy(new)?;
         let place = self.keys.push(KeyRecord { digest, id, owner, policy, beside }).ok_or_else(too_many)?;
         let keys = &self.keys;
@@ -184,8 +198,8 @@ impl Records {
         let revoked_at = new.ends.revoked_at.min(self.ends(old).revoked_at);
         let ends = self.put_ends(old_beside.ends(), Ends { revoked_at, ..new.ends })?;
         let policy = self.share_policy(new)?;
-        let note = self.notes.replace(old_beside.note(), &note).ok_or_else(too_many)?;
-        let beside = Beside::new(note, ends)?;
+        let address = self.notes.replace(old_beside.note(), &note).ok_or_else(too_many)?;
+        let beside = Beside::new(address, ends, note.family.is_some())?;
         if let Some(key) = self.keys.get_mut(place) {
             *key = KeyRecord { digest, id: key.id, owner, policy, beside };
         }
@@ -203,8 +217,8 @@ impl Records {
     pub(super) fn end(&mut self, id: ApiKeyId, ends: Ends) -> Result<(), Unfit> {
         let place = self.place(id).ok_or_else(|| Unfit(id.to_string()))?;
         let Some(key) = self.keys.get(place) else { return Ok(()) };
-        let (note, known) = (key.beside.note(), key.beside.ends());
-        let beside = Beside::new(note, self.put_ends(known, ends.or_sooner(self.ends(key)))?)?;
+        let (beside, ends) = (key.beside, ends.or_sooner(self.ends(key)));
+        let beside = Beside::new(beside.note(), self.put_ends(beside.ends(), ends)?, beside.family())?;
         if let Some(key) = self.keys.get_mut(place) {
             key.beside = beside;
         }
