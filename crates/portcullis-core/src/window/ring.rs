@@ -40,8 +40,9 @@ impl Ring<'_> {
 
     /// The place of the `nth` last instant; 1 is the last.
     fn place(self, nth: usize) -> usize {
-        let size = self.slots.len().max(1);
-        (self.next() + size - nth % size) % size
+        // No division: this is asked several times a request.
+        let (next, size) = (self.next(), self.slots.len());
+        if nth <= next { next - nth } else { (next + size).saturating_sub(nth) }
     }
 
     /// The `nth` last instant; 1 is the last.
@@ -57,10 +58,30 @@ impl Ring<'_> {
         if last.saturating_add(age) <= now {
             return 0;
         }
+        let is_young = |nth: usize| self.instant(nth, last).saturating_add(age) > now;
         let (mut young, mut old) = (0, self.filled() + 1);
+        // Few are younger than a second, and few are older than a minute, or else they would not be here: so the border is looked for
+        // from both ends, with steps that grow. To begin in the middle would fetch a line of the cache at nearly every step.
+        let mut step = 1;
+        while young + step < old {
+            if !is_young(young + step) {
+                old = young + step;
+                break;
+            }
+            young += step;
+            if young + step >= old {
+                break;
+            }
+            if is_young(old - step) {
+                young = old - step;
+                break;
+            }
+            old -= step;
+            step *= 2;
+        }
         while old - young > 1 {
             let middle = usize::midpoint(young, old);
-            if self.instant(middle, last).saturating_add(age) > now { young = middle } else { old = middle }
+            if is_young(middle) { young = middle } else { old = middle }
         }
         u32::try_from(young).unwrap_or(u32::MAX)
     }
