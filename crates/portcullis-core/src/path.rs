@@ -22,20 +22,18 @@ pub enum Ambiguous {
 
 /// The path without its query, percent-decoded once.
 pub fn normalise(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
-    let path = path.split('?').next().unwrap_or_default();
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
     let decoded = decode(path)?;
-    let inner = decoded.strip_prefix('/').ok_or(Ambiguous::Relative)?;
-    let mut segments = inner.split('/').peekable();
+    // Bytes and not letters: paths are short, and all that is looked for is ASCII.
+    let inner = decoded.as_bytes().strip_prefix(b"/").ok_or(Ambiguous::Relative)?;
+    let mut segments = inner.split(|&byte| byte == b'/').peekable();
     while let Some(segment) = segments.next() {
-        // One slash at the very end is a form that servers agree on.
-        if segment.is_empty() && segments.peek().is_some() {
-            return Err(Ambiguous::EmptySegment);
-        }
-        if segment == "." || segment == ".." {
-            return Err(Ambiguous::DotSegment);
-        }
-        if segment.ends_with(['.', ' ']) {
-            return Err(Ambiguous::CutOff);
+        match segment {
+            // One slash at the very end is a form that servers agree on.
+            b"" if segments.peek().is_some() => return Err(Ambiguous::EmptySegment),
+            b"." | b".." => return Err(Ambiguous::DotSegment),
+            [.., b'.' | b' '] => return Err(Ambiguous::CutOff),
+            _ => {}
         }
     }
     Ok(decoded)

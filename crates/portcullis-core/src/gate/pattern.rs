@@ -148,5 +148,14 @@ impl fmt::Display for Pattern {
 pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> {
     let inner = path.strip_prefix('/').unwrap_or(path);
     let inner = inner.strip_suffix('/').unwrap_or(inner);
-    inner.split('/').filter(|segment| !segment.is_empty())
+    // Each is looked through for its end: a search that is made for long texts would take longer to begin.
+    let mut rest = Some(inner);
+    std::iter::from_fn(move || {
+        let text = rest.take()?;
+        let end = text.bytes().position(|byte| byte == b'/');
+        let (segment, after) = end.and_then(|end| text.split_at_checked(end)).unwrap_or((text, ""));
+        rest = after.strip_prefix('/');
+        Some(segment)
+    })
+    .filter(|segment| !segment.is_empty())
 }

@@ -164,9 +164,11 @@ impl Arena {
     /// The words of a block.
     pub(crate) fn words(&self, block: Block) -> &[AtomicU32] {
         let unit = block.0 as usize;
-        let size = self.class_of(unit / PAGE_UNITS).and_then(|class| SIZES.get(class)).copied().unwrap_or(0);
+        let segment = self.segment(unit / SEGMENT_UNITS);
+        let class = class_of(segment, unit % SEGMENT_UNITS / PAGE_UNITS);
+        let size = class.and_then(|class| SIZES.get(class)).copied().unwrap_or(0);
         let start = unit % SEGMENT_UNITS * UNIT_WORDS;
-        self.segment(unit / SEGMENT_UNITS).get(start..start + size * UNIT_WORDS).unwrap_or(&[])
+        segment.get(start..start + size * UNIT_WORDS).unwrap_or(&[])
     }
 
     /// A block of at least so many words, all of them zero. Nobody else has it.
@@ -228,7 +230,7 @@ impl Arena {
 
     /// The size of the blocks of a page, as a place in `SIZES`.
     fn class_of(&self, page: usize) -> Option<usize> {
-        (get(self.segment(page / PAGES), page % PAGES) as usize).checked_sub(1).filter(|_| !page.is_multiple_of(PAGES))
+        class_of(self.segment(page / PAGES), page % PAGES)
     }
 
     /// Divides an unused page into blocks of this size.
@@ -273,6 +275,11 @@ impl Arena {
 fn blocks(page: usize, size: usize) -> impl Iterator<Item = Block> {
     let first = page * PAGE_UNITS;
     (0..PAGE_UNITS / size).rev().filter_map(move |n| u32::try_from(first + n * size).ok().map(Block))
+}
+
+/// The size of the blocks of a page of this segment, whose own first page has none.
+fn class_of(segment: &[AtomicU32], page: usize) -> Option<usize> {
+    (get(segment, page) as usize).checked_sub(1).filter(|_| page > 0)
 }
 
 fn offset(segment: usize) -> u64 {

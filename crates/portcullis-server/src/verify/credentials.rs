@@ -44,7 +44,7 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<Sent<'_>, Ambiguous> {
         return Err(Ambiguous);
     }
     let read = if with_scheme { in_authorization } else { in_api_key };
-    Ok(value.to_str().ok().and_then(read).map_or(Sent::Unusable, Sent::Token))
+    Ok(str::from_utf8(value.as_bytes()).ok().and_then(read).map_or(Sent::Unusable, Sent::Token))
 }
 
 /// The values of the session's cookie (RFC 6265, section 5.4). Other cookies are none of our business.
