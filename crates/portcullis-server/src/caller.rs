@@ -267,11 +267,11 @@ pub(crate) fn own_ask(token: Presented, parts: &Parts) -> Ask {
 }
 
 /// Decides about a request to Portcullis itself: what `of` finds in the decision, if the request may pass.
-pub(crate) async fn passed<T>(
+pub(crate) async fn passed<T: Send>(
     app: &App,
     parts: &Parts,
     ask: &Ask,
-    of: impl FnOnce(&Decision<'_>) -> Option<T>,
+    of: impl FnOnce(&Decision<'_>) -> Option<T> + Send,
 ) -> Result<T, Error> {
     let question = Question {
         ask: *ask,

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use portcullis_core::id::RequestId;
 
+use crate::body;
 use crate::error::X_REQUEST_ID;
 
 /// What an answer tells in headers.
@@ -40,6 +41,17 @@ pub(crate) struct Values {
 /// What is written so far.
 #[derive(Debug)]
 pub(crate) struct Text(Vec<u8>);
+
+/// An answer of 200, which is nobody else's to keep.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) values: Values,
+    /// Empty, or what it says.
+    pub(crate) json: Bytes,
+}
+
+/// An answer, or a refusal, which needs less haste.
+pub(crate) type Answered = Result<Answer, Box<Response<Bytes>>>;
 
 impl Told {
     /// The header's name, which is a constant where it is asked for, and so takes no room before that.
@@ -124,12 +136,19 @@ impl Values {
     }
 }
 
-/// An answer whose headers have the room that the request's had.
-pub(crate) fn emptied(mut headers: HeaderMap) -> Response<Bytes> {
-    headers.clear();
-    let mut response = Response::new(Bytes::new());
-    *response.headers_mut() = headers;
-    response
+impl Answer {
+    /// The answer, whose headers take the room that the request's had.
+    pub(crate) fn in_place_of(self, mut headers: HeaderMap) -> Response<Bytes> {
+        headers.clear();
+        self.values.put_into(&mut headers);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if !self.json.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(body::JSON));
+        }
+        let mut response = Response::new(self.json);
+        *response.headers_mut() = headers;
+        response
+    }
 }
 
 #[cfg(test)]

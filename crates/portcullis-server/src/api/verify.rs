@@ -75,7 +75,7 @@ async fn answer(
     app: &App,
     question: &Verify,
     asked: &Question,
-    written: impl FnOnce(Decision<'_>) -> Result<Vec<u8>, Error>,
+    written: impl FnOnce(Decision<'_>) -> Result<Vec<u8>, Error> + Send,
 ) -> Result<Vec<u8>, Error> {
     let answered = verify::check(app, asked, |decided| {
         let explanation = question.explain.then(|| decided.explanation());

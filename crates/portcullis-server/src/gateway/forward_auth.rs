@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::caller::{Client, put_limits};
 use crate::error::Error;
 use crate::metrics::Surface;
-use crate::values::{Values, emptied};
+use crate::values::{Answer, Answered, Values};
 
 const BASE: &str = "/auth/";
 const FORWARDED: [HeaderName; 2] =
@@ -55,25 +55,17 @@ impl Dialect {
     }
 }
 
-/// Answers a gateway.
-pub(crate) async fn answer(
-    app: &App,
-    request: Parts,
-    peer: IpAddr,
-    (id, at): (RequestId, Timestamp),
-) -> Response<Bytes> {
-    let Some((dialect, gate)) = Dialect::of(request.uri.path()) else { return Error::NotFound.whole(id) };
-    match decided(app, &request, peer, (dialect, gate), (id, at)).await {
-        Ok(values) => {
-            let mut response = emptied(request.headers);
-            values.put_into(response.headers_mut());
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
-        }
+/// Answers a gateway, or refuses.
+pub(crate) async fn answer(app: &App, request: &Parts, peer: IpAddr, (id, at): (RequestId, Timestamp)) -> Answered {
+    let Some((dialect, gate)) = Dialect::of(request.uri.path()) else {
+        return Err(Box::new(Error::NotFound.whole(id)));
+    };
+    match decided(app, request, peer, (dialect, gate), (id, at)).await {
+        Ok(values) => Ok(Answer { values, json: Bytes::new() }),
         Err(Refused { error, limits }) => {
             let mut response = if dialect == Dialect::Nginx { for_nginx(&error, id) } else { error.whole(id) };
             response.headers_mut().extend(*limits);
-            response
+            Err(Box::new(response))
         }
     }
 }

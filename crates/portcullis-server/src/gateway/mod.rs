@@ -81,10 +81,10 @@ impl From<Error> for Refused {
 
 /// Decides about a request to the guarded API, charges for it, and counts it. Of one that may pass, `passed` takes what it needs; there
 /// is no decision where nobody needs to be asked.
-pub(crate) async fn decide<T>(
+pub(crate) async fn decide<T: Send>(
     app: &App,
     arrival: &Arrival<'_>,
-    passed: impl FnOnce(Option<&Decided<'_>>) -> T,
+    passed: impl FnOnce(Option<&Decided<'_>>) -> T + Send,
 ) -> Result<T, Refused> {
     let ruled = Ruled::of(&arrival.gate.rules, arrival.method, arrival.target);
     if ruled.needs_nothing() {

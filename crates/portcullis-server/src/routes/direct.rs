@@ -3,19 +3,18 @@
 //! A router and its layers make a dozen pieces of memory for each request. So what answers is called directly here, and gets what it needs
 //! as arguments. Whoever is not plainly an operator key with its grant goes through the router, which knows what to tell them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::Router;
-use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use portcullis_core::id::RequestId;
 use portcullis_core::operator::OperatorGrant;
+use portcullis_core::time::Timestamp;
 
 use super::router;
 use crate::api;
@@ -26,7 +25,7 @@ use crate::error::Error;
 use crate::gateway::forward_auth::{self, Dialect};
 use crate::metrics::Part;
 use crate::serve::{Answering, Content, routed};
-use crate::values::{Values, emptied};
+use crate::values::{Answer, Answered, Values};
 use crate::verify;
 use crate::verify::credentials::{Sent, sent};
 
@@ -78,60 +77,74 @@ impl Answering for Routes {
         // A bug in one request must not take the connection with it, here as below.
         let direct = catch_unwind(AssertUnwindSafe(|| self.direct(&request))).unwrap_or_default();
         let answering: BoxFuture<'static, Response<Content>> = match direct {
-            None => routed(&self.router, request, peer).boxed(),
+            None => Box::pin(routed(&self.router, request, peer)),
             Some(direct) => {
-                let routes = Arc::clone(self);
-                async move { direct.answer(&routes.app, request, peer.ip().to_canonical()).await.map(Content::Whole) }
-                    .boxed()
+                let came = Came::now(Arc::clone(self), direct);
+                let (parts, body) = request.into_parts();
+                match direct {
+                    Direct::ForwardAuth => Box::pin(async move {
+                        let peer = peer.ip().to_canonical();
+                        let answered =
+                            came.guarded(forward_auth::answer(came.app(), &parts, peer, (came.id, came.at))).await;
+                        came.leaves(answered, parts.headers)
+                    }),
+                    Direct::Verify => Box::pin(async move {
+                        let answered = came.guarded(verified(came.app(), &parts.headers, body, came.id)).await;
+                        came.leaves(answered, parts.headers)
+                    }),
+                }
             }
         };
         answering
     }
 }
 
-impl Direct {
-    async fn answer(self, app: &App, request: Request<Incoming>, peer: IpAddr) -> Response<Bytes> {
-        let (stopwatch, at) = (Stopwatch::begin(), app.clock.now());
-        let id = app.request_ids.next(at);
-        let (parts, body) = request.into_parts();
-        let answering = async {
-            match self {
-                Self::ForwardAuth => forward_auth::answer(app, parts, peer, (id, at)).await,
-                Self::Verify => verified(app, parts, body, id).await,
-            }
-        };
-        // A bug in one request must not take the connection with it.
-        let answered = AssertUnwindSafe(answering).catch_unwind().await;
-        let answered = answered.unwrap_or_else(|_| Error::Internal("a handler panicked".to_owned()).whole(id));
-        app.metrics.answered(self.part(), stopwatch.elapsed());
-        answered
+/// A request that is answered here.
+#[derive(Debug)]
+struct Came {
+    /// Those of its connection. A count of references that all connections share would be one that all cores want.
+    routes: Arc<Routes>,
+    direct: Direct,
+    stopwatch: Stopwatch,
+    at: Timestamp,
+    id: RequestId,
+}
+
+impl Came {
+    fn now(routes: Arc<Routes>, direct: Direct) -> Self {
+        let (stopwatch, at) = (Stopwatch::begin(), routes.app.clock.now());
+        Self { id: routes.app.request_ids.next(at), routes, direct, stopwatch, at }
     }
 
-    const fn part(self) -> Part {
-        match self {
-            Self::ForwardAuth => Part::ForwardAuth,
-            Self::Verify => Part::Verify,
-        }
+    fn app(&self) -> &App {
+        &self.routes.app
+    }
+
+    /// What answers, which may have a bug that must not take the connection with it.
+    fn guarded(&self, answering: impl Future<Output = Answered>) -> impl Future<Output = Answered> {
+        let panicked = || Err(Box::new(Error::Internal("a handler panicked".to_owned()).whole(self.id)));
+        AssertUnwindSafe(answering).catch_unwind().map(move |answered| answered.unwrap_or_else(|_| panicked()))
+    }
+
+    /// The answer to the request that had these headers.
+    fn leaves(&self, answered: Answered, headers: HeaderMap) -> Response<Content> {
+        let answer = answered.map_or_else(|refused| *refused, |answer| answer.in_place_of(headers));
+        let part = match self.direct {
+            Direct::ForwardAuth => Part::ForwardAuth,
+            Direct::Verify => Part::Verify,
+        };
+        self.app().metrics.answered(part, self.stopwatch.elapsed());
+        answer.map(Content::Whole)
     }
 }
 
-async fn verified(app: &App, parts: Parts, body: Incoming, id: RequestId) -> Response<Bytes> {
-    let answered = async {
-        let question = body::json_of(&parts.headers, body, app, app.config.connections.max_body_bytes).await?;
+async fn verified(app: &App, headers: &HeaderMap, body: Incoming, id: RequestId) -> Answered {
+    let written = async {
+        let question = body::json_of(headers, body, app, app.config.connections.max_body_bytes).await?;
         api::verify::written(app, &question).await
     };
-    match answered.await {
-        Ok(written) => {
-            let mut response = emptied(parts.headers);
-            let mut values = Values::new();
-            values.put_request_id(id);
-            let headers = response.headers_mut();
-            values.put_into(headers);
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(body::JSON));
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            *response.body_mut() = written.into();
-            response
-        }
-        Err(error) => error.whole(id),
-    }
+    let json = written.await.map_err(|error| Box::new(error.whole(id)))?.into();
+    let mut values = Values::new();
+    values.put_request_id(id);
+    Ok(Answer { values, json })
 }

@@ -20,7 +20,7 @@ type Subjects = [Option<Subject>; 3];
 /// Keeps what it was told, so that a decision that is made again is not charged again.
 #[derive(Debug)]
 pub(super) struct Meter<'a> {
-    app: &'a App,
+    pub(super) app: &'a App,
     charge: Charge,
     now: Timestamp,
     subjects: Subjects,

@@ -8,6 +8,9 @@ mod meter;
 pub(crate) mod quotas;
 pub(crate) mod uses;
 
+use std::future::{Ready, ready};
+
+use futures_util::future::{BoxFuture, Either};
 use portcullis_api::verify::{Businesses, Explained, RateLimit};
 use portcullis_core::decision::{Ask, Decision, Presented, Reach, decide};
 use portcullis_core::id::{ApiKeyId, OperatorKeyId, UserId};
@@ -40,6 +43,9 @@ pub(crate) enum NoDecision {
     #[error("others were quicker to use every part of a quota that was taken from the database")]
     Crowded,
 }
+
+/// An answer that is there, or one that is waited for.
+pub(crate) type Checked<'a, T> = Either<Ready<Result<T, NoDecision>>, BoxFuture<'a, Result<T, NoDecision>>>;
 
 /// What is to be decided, who asks, and what it costs.
 #[derive(Debug, Clone, Copy)]
@@ -93,38 +99,53 @@ impl<'a> Decided<'a> {
     }
 }
 
-/// Decides, charges and counts, and then gives the decision to `answer`, which sees the state it was made on.
-pub(crate) async fn check<T>(
-    app: &App,
-    question: &Question,
-    answer: impl FnOnce(&Decided<'_>) -> T,
-) -> Result<T, NoDecision> {
-    let now = question.at;
-    let mut meter = Meter::new(app, question.charge, now);
-    let mut read: Option<Keyring> = None;
-    for _ in 0..PATIENCE {
-        {
-            let memory = if question.from_primary { None } else { app.node.keyring() };
-            if let Some(keyring) = memory.as_deref().or(read.as_ref()) {
-                let decision = decide(keyring, &question.ask, now, &mut meter);
-                if !meter.is_undecided() {
-                    count(app, question, &decision, now);
-                    return Ok(answer(&Decided { decision: &decision, ask: &question.ask, now, meter: &meter, app }));
+/// Decides, charges and counts, and then gives the decision to `answer`, which sees the state it was made on. Nearly always that is done
+/// when this returns; only where something must be waited for is there a future, on the heap.
+pub(crate) fn check<'a, T: Send + 'a>(
+    app: &'a App,
+    question: &'a Question,
+    answer: impl FnOnce(&Decided<'_>) -> T + Send + 'a,
+) -> Checked<'a, T> {
+    let mut meter = Meter::new(app, question.charge, question.at);
+    let mut answer = match tried(question, &mut meter, None, answer) {
+        Ok(answered) => return Either::Left(ready(Ok(answered))),
+        Err(answer) => answer,
+    };
+    Either::Right(Box::pin(async move {
+        let mut read = None;
+        for _ in 0..PATIENCE {
+            if !meter.ask_shared().await {
+                if let Some(wanted) = meter.wanted.take() {
+                    cluster::quotas::take(app, &wanted).await?;
+                } else {
+                    read = Some(primary::read(app, question.ask.token.digest(), question.from_primary).await?);
                 }
             }
+            answer = match tried(question, &mut meter, read.as_ref(), answer) {
+                Ok(answered) => return Ok(answered),
+                Err(answer) => answer,
+            };
         }
-        // Who waits does so on the heap. Otherwise every decision would carry along the room for it, hundreds of kilobytes.
-        if Box::pin(meter.ask_shared()).await {
-            continue;
-        }
-        if let Some(wanted) = meter.wanted.take() {
-            Box::pin(cluster::quotas::take(app, &wanted)).await?;
-        } else {
-            let reading = primary::read(app, question.ask.token.digest(), question.from_primary);
-            read = Some(Box::pin(reading).await?);
-        }
+        Err(NoDecision::Crowded)
+    }))
+}
+
+/// Decides on what the memory has, or else on what was read. Gives `answer` back where something must be waited for.
+fn tried<T, A: FnOnce(&Decided<'_>) -> T>(
+    question: &Question,
+    meter: &mut Meter<'_>,
+    read: Option<&Keyring>,
+    answer: A,
+) -> Result<T, A> {
+    let (app, now) = (meter.app, question.at);
+    let memory = if question.from_primary { None } else { app.node.keyring() };
+    let Some(keyring) = memory.as_deref().or(read) else { return Err(answer) };
+    let decision = decide(keyring, &question.ask, now, meter);
+    if meter.is_undecided() {
+        return Err(answer);
     }
-    Err(NoDecision::Crowded)
+    count(app, question, &decision, now);
+    Ok(answer(&Decided { decision: &decision, ask: &question.ask, now, meter, app }))
 }
 
 /// Counts a decision, for those whom it concerns. What only looks is no use of a key.
