@@ -79,7 +79,7 @@ fn settings(place: &Path, pepper: &Path, url: &str, name: &str, more: &str) -> D
 fn measure_load(count: usize, file: &str, table: &mut Table) -> Done<()> {
     let (mut milliseconds, mut bytes) = (Vec::new(), Vec::new());
     for _ in 0..3 {
-        let numbers = children::numbers(&["load-node", file, &count.to_string()])?;
+        let numbers = cores::on(cores::BOTH, || children::numbers(&["load-node", file, &count.to_string()]))??;
         milliseconds.extend(numbers.first());
         bytes.extend(numbers.get(1));
     }

@@ -22,6 +22,7 @@ parts! {
     Process "process",
     Memory "memory",
     Load "load",
+    Cost "cost",
     Growth "growth",
     Speed "speed",
     Latency "latency",
