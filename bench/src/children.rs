@@ -62,7 +62,7 @@ pub(crate) fn be(words: &[&str]) -> Done<()> {
     }
 }
 
-/// Starts a child on the core of the load and reads the numbers of its one line.
+/// Starts a child on the cores that this process is on, and reads the numbers of its one line.
 pub(crate) fn numbers(words: &[&str]) -> Done<Vec<f64>> {
     let mut command = Command::new(std::env::current_exe()?);
     let output = command.arg("child").args(words).stderr(Stdio::inherit()).output()?;

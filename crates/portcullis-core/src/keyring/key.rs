@@ -37,7 +37,7 @@ impl<'k> Key<'k> {
 
     /// What the key has in common with those it was rotated from and to.
     pub fn family(&self) -> FamilyId {
-        let another = self.record.is_of_another_family().then(|| self.note()?.family).flatten();
+        let another = self.record.names_family().then(|| self.note()?.family).flatten();
         another.unwrap_or_else(|| FamilyId::begun_by(self.record.id))
     }
 

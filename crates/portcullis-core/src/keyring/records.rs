@@ -31,14 +31,14 @@ const _: () = assert!(size_of::<KeyRecord>() == 64, "a key is one line of the ca
 struct Beside(u64);
 
 impl Beside {
-    const FAMILY: u64 = 1 << 63;
+    const NAMES_FAMILY: u64 = 1 << 63;
 
-    fn new(note: Address, ends: Option<Place>, family: bool) -> Result<Self, Unfit> {
+    fn new(note: Address, ends: Option<Place>, names_family: bool) -> Result<Self, Unfit> {
         let ends = ends.map_or(0, |place| u64::from(place) + 1);
-        if ends >= Self::FAMILY >> ADDRESS_BITS {
+        if ends >= Self::NAMES_FAMILY >> ADDRESS_BITS {
             return Err(too_many());
         }
-        Ok(Self(if family { Self::FAMILY } else { 0 } | ends << ADDRESS_BITS | note))
+        Ok(Self(if names_family { Self::NAMES_FAMILY } else { 0 } | ends << ADDRESS_BITS | note))
     }
 
     const fn note(self) -> Address {
@@ -46,18 +46,18 @@ impl Beside {
     }
 
     fn ends(self) -> Option<Place> {
-        Place::try_from((self.0 & !Self::FAMILY) >> ADDRESS_BITS).ok()?.checked_sub(1)
+        Place::try_from((self.0 & !Self::NAMES_FAMILY) >> ADDRESS_BITS).ok()?.checked_sub(1)
     }
 
-    const fn family(self) -> bool {
-        self.0 & Self::FAMILY != 0
+    const fn names_family(self) -> bool {
+        self.0 & Self::NAMES_FAMILY != 0
     }
 }
 
 impl KeyRecord {
-    /// Whether the note names another family than the one that the key itself has begun.
-    pub(super) const fn is_of_another_family(&self) -> bool {
-        self.beside.family()
+    /// Whether its note names a family, which is another than the one that the key itself has begun.
+    pub(super) const fn names_family(&self) -> bool {
+        self.beside.names_family()
     }
 }
 
@@ -218,7 +218,7 @@ impl Records {
         let place = self.place(id).ok_or_else(|| Unfit(id.to_string()))?;
         let Some(key) = self.keys.get(place) else { return Ok(()) };
         let (beside, ends) = (key.beside, ends.or_sooner(self.ends(key)));
-        let beside = Beside::new(beside.note(), self.put_ends(beside.ends(), ends)?, beside.family())?;
+        let beside = Beside::new(beside.note(), self.put_ends(beside.ends(), ends)?, beside.names_family())?;
         if let Some(key) = self.keys.get_mut(place) {
             key.beside = beside;
         }

@@ -96,7 +96,8 @@ fn instead(app: &App, error: &Error, came: &Came, sent: &Bytes) -> frame::Page {
         return sign_in::keeping(came, Fields::parse(sent));
     }
     let mut page = errors::page(app, error)?;
-    if matches!(error, Error::Denied { denial: Denial::UserDisabled, .. }) {
+    // Only where somebody reads it: a page that asks by itself would take the cookie, and with it the one page that says why.
+    if !came.by_script && matches!(error, Error::Denied { denial: Denial::UserDisabled, .. }) {
         page.headers_mut().extend(caller::cookie::gone().map(|cookie| (header::SET_COOKIE, cookie)));
     }
     Ok(page)

@@ -83,6 +83,8 @@ impl Answering for Routes {
                 let (parts, body) = request.into_parts();
                 match direct {
                     Direct::ForwardAuth => Box::pin(async move {
+                        // Hyper ends the connection over a body that nobody wants; until the answer it may still come.
+                        let _unread = body;
                         let peer = peer.ip().to_canonical();
                         let answered =
                             came.guarded(forward_auth::answer(came.app(), &parts, peer, (came.id, came.at))).await;

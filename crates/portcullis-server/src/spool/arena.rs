@@ -165,7 +165,7 @@ impl Arena {
     pub(crate) fn words(&self, block: Block) -> &[AtomicU32] {
         let unit = block.0 as usize;
         let segment = self.segment(unit / SEGMENT_UNITS);
-        let class = class_of(segment, unit % SEGMENT_UNITS / PAGE_UNITS);
+        let class = class_in(segment, unit % SEGMENT_UNITS / PAGE_UNITS);
         let size = class.and_then(|class| SIZES.get(class)).copied().unwrap_or(0);
         let start = unit % SEGMENT_UNITS * UNIT_WORDS;
         segment.get(start..start + size * UNIT_WORDS).unwrap_or(&[])
@@ -230,7 +230,7 @@ impl Arena {
 
     /// The size of the blocks of a page, as a place in `SIZES`.
     fn class_of(&self, page: usize) -> Option<usize> {
-        class_of(self.segment(page / PAGES), page % PAGES)
+        class_in(self.segment(page / PAGES), page % PAGES)
     }
 
     /// Divides an unused page into blocks of this size.
@@ -278,7 +278,7 @@ fn blocks(page: usize, size: usize) -> impl Iterator<Item = Block> {
 }
 
 /// The size of the blocks of a page of this segment, whose own first page has none.
-fn class_of(segment: &[AtomicU32], page: usize) -> Option<usize> {
+fn class_in(segment: &[AtomicU32], page: usize) -> Option<usize> {
     (get(segment, page) as usize).checked_sub(1).filter(|_| page > 0)
 }
 

@@ -100,25 +100,37 @@ impl<'a> Decided<'a> {
 }
 
 /// Decides, charges and counts, and then gives the decision to `answer`, which sees the state it was made on. Nearly always that is done
-/// when this returns; only where something must be waited for is there a future, on the heap.
+/// when this returns.
 pub(crate) fn check<'a, T: Send + 'a>(
     app: &'a App,
     question: &'a Question,
     answer: impl FnOnce(&Decided<'_>) -> T + Send + 'a,
 ) -> Checked<'a, T> {
     let mut meter = Meter::new(app, question.charge, question.at);
-    let mut answer = match tried(question, &mut meter, None, answer) {
-        Ok(answered) => return Either::Left(ready(Ok(answered))),
-        Err(answer) => answer,
-    };
-    Either::Right(Box::pin(async move {
+    match tried(question, &mut meter, None, answer) {
+        Ok(answered) => Either::Left(ready(Ok(answered))),
+        Err(answer) => Either::Right(waited(app, question, meter, answer)),
+    }
+}
+
+/// The same, where something must be waited for. Who waits for a database does so in a place of its own on the heap: it takes hundreds of
+/// kilobytes, and most wait for less.
+#[cold]
+fn waited<'a, T: Send + 'a>(
+    app: &'a App,
+    question: &'a Question,
+    mut meter: Meter<'a>,
+    mut answer: impl FnOnce(&Decided<'_>) -> T + Send + 'a,
+) -> BoxFuture<'a, Result<T, NoDecision>> {
+    Box::pin(async move {
         let mut read = None;
         for _ in 0..PATIENCE {
-            if !meter.ask_shared().await {
+            if !Box::pin(meter.ask_shared()).await {
                 if let Some(wanted) = meter.wanted.take() {
-                    cluster::quotas::take(app, &wanted).await?;
+                    Box::pin(cluster::quotas::take(app, &wanted)).await?;
                 } else {
-                    read = Some(primary::read(app, question.ask.token.digest(), question.from_primary).await?);
+                    let reading = primary::read(app, question.ask.token.digest(), question.from_primary);
+                    read = Some(Box::pin(reading).await?);
                 }
             }
             answer = match tried(question, &mut meter, read.as_ref(), answer) {
@@ -127,7 +139,7 @@ pub(crate) fn check<'a, T: Send + 'a>(
             };
         }
         Err(NoDecision::Crowded)
-    }))
+    })
 }
 
 /// Decides on what the memory has, or else on what was read. Gives `answer` back where something must be waited for.

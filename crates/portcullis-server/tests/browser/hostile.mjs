@@ -149,8 +149,9 @@ await flows({
     // No page stands in a frame.
     const frame = await context.newPage();
     await frame.goto("about:blank");
+    const refused = frame.waitForEvent("requestfailed", (request) => request.url() === `${base}/api-keys`);
     await frame.setContent(`<iframe src="${base}/api-keys"></iframe>`);
-    await frame.waitForTimeout(300);
+    await refused;
     assert.equal(frame.frames().length, 2);
     assert.ok(!/Portcullis|API keys|Sign in/.test(await frame.frames()[1].locator("body").innerText()));
     await page.goto(`${base}/api-keys`);

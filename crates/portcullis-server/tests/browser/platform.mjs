@@ -24,8 +24,6 @@ await flows({
     await page.getByRole("button", { name: "Make a user" }).click();
     await page.getByRole("alert").getByText("Another user has this e-mail address.").waitFor();
 
-    // A page that is left open asks by itself, and the first to be refused loses the cookie; so nothing of hers is left open.
-    await theirs.page.goto("about:blank");
     const key = await newKey(id, { name: "Grace's", permissions: "inherit" });
     await page.goto(`${base}/platform/users/${id}`);
     await page.getByRole("link", { name: "Disable" }).click();

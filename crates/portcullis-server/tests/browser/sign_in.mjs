@@ -217,8 +217,10 @@ await flows({
     const user = await newUser("Left Alone");
     const { page, done } = await signedIn(browser, {}, user.email, PASSWORD);
     await page.goto(`${base}/api-keys`);
+    const asked = page.waitForResponse((answer) => answer.url() === `${base}/changes` && answer.status() === 403);
     await api("POST", `/users/${user.id}/disable`, {});
-    // A disabled user is told so by the next page; what looks by itself just stops.
+    // A disabled user is told so by the next page, also where the open one has asked by itself before.
+    await asked;
     await page.goto(`${base}/api-keys`);
     assert.match(await text(page), /disabled/i);
     await done();
