@@ -114,8 +114,9 @@ pub(crate) fn check<'a, T: Send + 'a>(
 }
 
 /// The same, where something must be waited for. Who waits for a database does so in a place of its own on the heap: it takes hundreds of
-/// kilobytes, and most wait for less.
-#[cold]
+/// kilobytes, and most wait for less. It is a function of its own also in what the compiler makes of it, so that who waits for nothing
+/// has no room for it.
+#[inline(never)]
 fn waited<'a, T: Send + 'a>(
     app: &'a App,
     question: &'a Question,
