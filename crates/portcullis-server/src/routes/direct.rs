@@ -79,7 +79,7 @@ impl Answering for Routes {
         let answering: BoxFuture<'static, Response<Content>> = match direct {
             None => Box::pin(routed(&self.router, request, peer)),
             Some(direct) => {
-                let came = Came::now(Arc::clone(self), direct);
+                let came = Came::now(Arc::clone(self));
                 let (parts, body) = request.into_parts();
                 match direct {
                     Direct::ForwardAuth => Box::pin(async move {
@@ -88,11 +88,11 @@ impl Answering for Routes {
                         let peer = peer.ip().to_canonical();
                         let answered =
                             came.guarded(forward_auth::answer(came.app(), &parts, peer, (came.id, came.at))).await;
-                        came.leaves(answered, parts.headers)
+                        came.leaves(Part::ForwardAuth, answered, parts.headers)
                     }),
                     Direct::Verify => Box::pin(async move {
                         let answered = came.guarded(verified(came.app(), &parts.headers, body, came.id)).await;
-                        came.leaves(answered, parts.headers)
+                        came.leaves(Part::Verify, answered, parts.headers)
                     }),
                 }
             }
@@ -106,16 +106,15 @@ impl Answering for Routes {
 struct Came {
     /// Those of its connection. A count of references that all connections share would be one that all cores want.
     routes: Arc<Routes>,
-    direct: Direct,
     stopwatch: Stopwatch,
     at: Timestamp,
     id: RequestId,
 }
 
 impl Came {
-    fn now(routes: Arc<Routes>, direct: Direct) -> Self {
+    fn now(routes: Arc<Routes>) -> Self {
         let (stopwatch, at) = (Stopwatch::begin(), routes.app.clock.now());
-        Self { id: routes.app.request_ids.next(at), routes, direct, stopwatch, at }
+        Self { id: routes.app.request_ids.next(at), routes, stopwatch, at }
     }
 
     fn app(&self) -> &App {
@@ -129,12 +128,8 @@ impl Came {
     }
 
     /// The answer to the request that had these headers.
-    fn leaves(&self, answered: Answered, headers: HeaderMap) -> Response<Content> {
+    fn leaves(&self, part: Part, answered: Answered, headers: HeaderMap) -> Response<Content> {
         let answer = answered.map_or_else(|refused| *refused, |answer| answer.in_place_of(headers));
-        let part = match self.direct {
-            Direct::ForwardAuth => Part::ForwardAuth,
-            Direct::Verify => Part::Verify,
-        };
         self.app().metrics.answered(part, self.stopwatch.elapsed());
         answer.map(Content::Whole)
     }

@@ -38,7 +38,8 @@ fn waiting(uses: &Uses) -> Vec<Waiting> {
 }
 
 fn take(uses: &Uses, most: usize) -> Vec<Counted> {
-    uses.take(waiting(uses).get(..most).unwrap_or(&waiting(uses)))
+    let all = waiting(uses);
+    uses.take(all.get(..most).unwrap_or(&all))
 }
 
 fn use_times(uses: &Uses, times: u32, now: Timestamp) {
