@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use tempfile::TempDir;
 
-use crate::asks::Asks;
 use crate::rounds::{self, Scenario};
 use crate::server::Server;
 use crate::store::{self, Whose};
@@ -17,16 +16,16 @@ pub(crate) fn measure(scale: &Scale, table: &mut Table) -> Done<()> {
     for size in scale.sizes.into_iter().collect::<BTreeSet<_>>() {
         let directory = TempDir::new()?;
         store::fill(directory.path(), size, Whose::Many)?;
-        memory::measure_load(directory.path(), size, table)?;
+        memory::measure_load("SQLite", "load", &directory.path().display().to_string(), size, table)?;
         stores.push((size, directory));
     }
     // Nobody serves while something is loaded.
     let (mut servers, mut scenarios) = (Vec::new(), Vec::new());
     let least = stores.first().map(|&(size, _)| line(size));
     for (size, directory) in &stores {
-        let asks = asks::tokens(*size).iter().map(|token| asks::forward_auth(&asks::bearer(token))).collect::<Vec<_>>();
+        let asks = asks::all_forwarded(&Scale { stored_keys: *size, ..*scale })?;
         let beside = least.as_deref().filter(|_| !servers.is_empty());
-        scenarios.push(Scenario::new(&line(*size), beside, servers.len(), &Rc::new(Asks::new(asks)?)));
+        scenarios.push(Scenario::new(&line(*size), beside, servers.len(), &Rc::new(asks)));
         servers.push(Server::start(&["server", &directory.path().display().to_string()])?);
     }
     rounds::run(scale, &scenarios, &servers, table)

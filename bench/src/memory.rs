@@ -1,7 +1,5 @@
 //! What a key takes: of memory, and of the time of a start. Each figure is that of a process of its own.
 
-use std::path::Path;
-
 use crate::table::Table;
 use crate::{Done, Scale, children, cores};
 
@@ -17,16 +15,17 @@ pub(crate) fn measure(scale: &Scale, table: &mut Table) -> Done<()> {
     Ok(())
 }
 
-pub(crate) fn measure_load(directory: &Path, count: usize, table: &mut Table) -> Done<()> {
-    let (path, count) = (directory.display().to_string(), count.to_string());
+/// Has a child load so many keys, from the store that it is told of, three times.
+pub(crate) fn measure_load(engine: &str, child: &str, store: &str, count: usize, table: &mut Table) -> Done<()> {
+    let words = [child, store, &count.to_string()];
     let (mut milliseconds, mut bytes) = (Vec::new(), Vec::new());
     for _ in 0..3 {
-        // Nothing else runs yet: while SQLite puts rows together on one core, memory takes them in on the other.
-        let numbers = cores::on(cores::BOTH, || children::numbers(&["load", &path, &count]))??;
+        // Nothing else runs yet: while the database puts rows together on one core, memory takes them in on the other.
+        let numbers = cores::on(cores::BOTH, || children::numbers(&words))??;
         milliseconds.extend(numbers.first());
         bytes.extend(numbers.get(1));
     }
-    table.add(&format!("load from SQLite, {count} keys"), "ms", &milliseconds, None);
-    table.add(&format!("bytes per key of the whole process, {count} keys"), "bytes", &bytes, None);
+    table.add(&format!("load from {engine}, {count} keys"), "ms", &milliseconds, None);
+    table.add(&format!("bytes per key of the whole process on {engine}, {count} keys"), "bytes", &bytes, None);
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::rounds::{self, Scenario};
 use crate::server::Server;
 use crate::store::Stored;
 use crate::table::Table;
-use crate::{Done, Scale, asks, children, cores, keys};
+use crate::{Done, Scale, asks, children, cores, keys, memory};
 
 /// How many nodes there are when a revoke is measured.
 const NODES: [usize; 3] = [1, 3, 8];
@@ -37,7 +37,7 @@ pub(crate) fn measure(scale: &Scale, directory: &Path, stored: &Stored, table: &
     table.add("PostgreSQL, bytes per key on the disk", "bytes", &[bytes / count as f64], None);
     let place = tempfile::tempdir()?;
     let node = |name: &str, more: &str| settings(place.path(), directory, &url, name, more);
-    measure_load(count, &node("load", "")?, table)?;
+    memory::measure_load("PostgreSQL", "load-node", &node("load", "")?, count, table)?;
     let revokes = if count > 100_000 { 300 } else { 60 };
     for nodes in NODES {
         let files = (0..nodes).map(|n| node(&format!("node-{nodes}-{n}"), "")).collect::<Done<Vec<_>>>()?;
@@ -74,18 +74,6 @@ fn settings(place: &Path, pepper: &Path, url: &str, name: &str, more: &str) -> D
     );
     std::fs::write(&file, text)?;
     Ok(file.display().to_string())
-}
-
-fn measure_load(count: usize, file: &str, table: &mut Table) -> Done<()> {
-    let (mut milliseconds, mut bytes) = (Vec::new(), Vec::new());
-    for _ in 0..3 {
-        let numbers = cores::on(cores::BOTH, || children::numbers(&["load-node", file, &count.to_string()]))??;
-        milliseconds.extend(numbers.first());
-        bytes.extend(numbers.get(1));
-    }
-    table.add(&format!("load from PostgreSQL, {count} keys"), "ms", &milliseconds, None);
-    table.add("bytes per key of the whole node", "bytes", &bytes, None);
-    Ok(())
 }
 
 /// A client that says nothing of what goes wrong but that it does.
